@@ -1,0 +1,45 @@
+// The one door to time. Decisions take `nowMs` as a number; code that must wait takes a Clock, so that a test can
+// advance time instead of sleeping. Only this file calls `performance.now`, `Date.now` and `setTimeout`.
+
+/** A pending timer; `cancel` is idempotent. */
+export interface Timer {
+  cancel(): void;
+}
+
+export interface Clock {
+  /** Monotonic milliseconds with fractions; its zero has no meaning. For durations and deadlines. */
+  nowMs(): number;
+  /** Milliseconds since 1970. For what people and other machines read; never for durations. */
+  wallMs(): number;
+  /** Runs `callback` once, `delayMs` from now (0 or less: in the next turn). The timer does not keep the process alive. */
+  after(delayMs: number, callback: () => void): Timer;
+}
+
+export const systemClock: Clock = {
+  nowMs: () => performance.now(),
+  wallMs: () => Date.now(),
+  after(delayMs, callback) {
+    const timer = setTimeout(callback, delayMs);
+    timer.unref();
+    return { cancel: () => clearTimeout(timer) };
+  },
+};
+
+/** Resolves after `delayMs` by `clock`; rejects with the signal's reason as soon as `signal` aborts. */
+export function wait(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) {
+      reject(signal.reason);
+      return;
+    }
+    const onAbort = () => {
+      timer.cancel();
+      reject(signal?.reason);
+    };
+    const timer = clock.after(delayMs, () => {
+      signal?.removeEventListener("abort", onAbort);
+      resolve();
+    });
+    signal?.addEventListener("abort", onAbort, { once: true });
+  });
+}

@@ -1,0 +1,32 @@
+// A header or trailer field as the whole data plane passes it around. Fields are immutable and shared: HPACK's tables
+// hand out the same object for every reference to an entry, so that what was once decoded, checked or encoded is not
+// done again (reference: RFC 7541 section 2.3).
+//
+// Names are lower case; values are latin1 strings, one character for one octet, so that bytes pass through unchanged.
+
+export class HeaderField {
+  readonly name: string;
+  readonly value: string;
+  /** The peer asked that no hop may ever index this value (RFC 7541 section 6.2.3); we pass that on. */
+  readonly neverIndexed: boolean;
+  /** This field as a literal without indexing, made at its first encoding; owned by hpack/encoder.ts. */
+  encoded: Buffer | undefined = undefined;
+
+  constructor(name: string, value: string, neverIndexed = false) {
+    this.name = name;
+    this.value = value;
+    this.neverIndexed = neverIndexed;
+  }
+}
+
+/** Fields in wire order, pseudo-header fields first. Never changed in place: make a new array. */
+export type HeaderFields = readonly HeaderField[];
+
+/** The first value of `name`, or undefined. */
+export function valueOf(fields: HeaderFields, name: string): string | undefined {
+  for (let i = 0; i < fields.length; i++) {
+    const field = fields[i]!;
+    if (field.name === name) return field.value;
+  }
+  return undefined;
+}
