@@ -1,0 +1,78 @@
+// What passes through the layers. Data gets more specific on the way in: a Call is what arrived, a RoutedCall knows
+// where it may go, an EndpointCall knows where it goes. Each wraps the one before, so nothing is copied and a layer
+// can only read what its stage has.
+
+import type { TraceContext } from "./telemetry/trace-context.ts";
+import type { BodySource } from "./http2/body.ts";
+import type { StreamError } from "./http2/error-code.ts";
+import type { HeaderFields } from "./http2/header-field.ts";
+import type { Endpoint } from "./discovery/registry.ts";
+import type { Candidates, Route } from "./routing/route-table.ts";
+
+/** Who called, proven by a certificate. Nobody is, until mesh identities exist. */
+export interface PeerIdentity {
+  /** As `spiffe://<trust domain>/ns/default/dc/dc1/svc/<service>`. */
+  readonly spiffeId: string;
+}
+
+export interface Call {
+  /** The request's `:path`, as `/quoter.query.v1.QuoteQueryService/GetQuote`. */
+  readonly path: string;
+  /** The request's `:authority`, or `host`; empty when it had neither. */
+  readonly authority: string;
+  /** The request's header as received, pseudo fields included. */
+  readonly fields: HeaderFields;
+  /** The request's body. At most one layer attaches to it. */
+  readonly body: BodySource;
+  /** The request ended with its header: there is no body to wait for. */
+  readonly endsWithHead: boolean;
+  /** `content-type` is application/grpc: failures are answered as gRPC statuses. */
+  readonly isGrpc: boolean;
+  /** By the sidecar's monotonic clock, milliseconds. */
+  readonly receivedAtMs: number;
+  /** When the caller stops waiting, by the same clock; Infinity when it named no time. Set by the deadline layer. */
+  readonly deadlineAtMs: number;
+  /** The span this hop stands for, a child of what arrived in `traceparent`. Always present and always passed on. */
+  readonly trace: TraceContext;
+  readonly peer: PeerIdentity | undefined;
+  /** How often hops before us had already tried (`grpc-previous-rpc-attempts`). */
+  readonly previousAttempts: number;
+  /** Told once when the caller goes away before the reply has ended; the place to stop work. */
+  onCancel(listener: (error: StreamError) => void): void;
+}
+
+/** A call whose route is decided: once per call, so that a retry stays on its canary side. */
+export interface RoutedCall {
+  readonly call: Call;
+  readonly route: Route;
+  /** The endpoints of the chosen target, then of its failover targets, from the snapshot that the call began with. */
+  readonly candidates: Candidates;
+  /** 1 for the first try. */
+  readonly attempt: number;
+}
+
+/** A try of a call at one endpoint. */
+export interface EndpointCall {
+  readonly routed: RoutedCall;
+  readonly endpoint: Endpoint;
+}
+
+/** How a reply ended: regularly, with these trailers or none, or broken off. */
+export type ReplyEnd =
+  | { readonly trailers: HeaderFields | undefined; readonly error: undefined }
+  | { readonly trailers: undefined; readonly error: StreamError };
+
+/** A response whose header has arrived. */
+export interface Reply {
+  /** The response's header, `:status` included. */
+  readonly fields: HeaderFields;
+  /** The header was all, as in gRPC's Trailers-Only. */
+  readonly endsWithHead: boolean;
+  /** The body; attached to by whoever sends the reply on. */
+  readonly body: BodySource;
+  /**
+   * Told once when the reply has ended. gRPC's verdict is in the trailers, so an outcome is classified here and never
+   * from the header alone.
+   */
+  onEnd(listener: (end: ReplyEnd) => void): void;
+}

@@ -1,0 +1,155 @@
+// The closed table of what can go wrong at Ferry itself. A reply that Ferry makes carries its kind in
+// `x-ferry-failure`; the kind is also the metric's label and the anchor in docs/reference/failures.md, which is
+// generated from this table. A new kind does not compile until every column is filled.
+
+import { Status } from "./grpc/status.ts";
+
+/** Whose fault it is, as far as this hop can tell. */
+export type Fault = "caller" | "ferry" | "config" | "upstream";
+
+/**
+ * What may be done with a failed try. `always`: the request provably never ran. `idempotent`: it may have run, so only
+ * a method marked idempotent is sent again. `never`: another try cannot help.
+ */
+export type Retry = "always" | "idempotent" | "never";
+
+export interface FailureRow {
+  /** The gRPC status that the caller sees. */
+  readonly status: Status;
+  /** The HTTP status that a caller sees whose request was not gRPC. */
+  readonly httpStatus: number;
+  readonly retry: Retry;
+  readonly fault: Fault;
+  /** One sentence for people: what happened and what to do. */
+  readonly sentence: string;
+}
+
+export const failures = {
+  bad_request: {
+    status: Status.INTERNAL,
+    httpStatus: 400,
+    retry: "never",
+    fault: "caller",
+    sentence: "The request's header is not well-formed gRPC, for example its grpc-timeout; correct the client.",
+  },
+  no_route: {
+    status: Status.UNIMPLEMENTED,
+    httpStatus: 404,
+    retry: "never",
+    fault: "config",
+    sentence: "No route matches this path and authority; check service-router entries and what is registered.",
+  },
+  no_endpoint: {
+    status: Status.UNAVAILABLE,
+    httpStatus: 503,
+    retry: "never",
+    fault: "upstream",
+    sentence: "The route's target has no healthy instance; see `ferry status` for what is registered and why not.",
+  },
+  all_ejected: {
+    status: Status.UNAVAILABLE,
+    httpStatus: 503,
+    retry: "never",
+    fault: "upstream",
+    sentence: "Every healthy instance of the target failed so often that it is ejected for now; look at its own errors.",
+  },
+  connect_failed: {
+    status: Status.UNAVAILABLE,
+    httpStatus: 503,
+    retry: "always",
+    fault: "upstream",
+    sentence: "The instance could not be reached: it refused the connection or did not speak HTTP/2.",
+  },
+  connect_timeout: {
+    status: Status.UNAVAILABLE,
+    httpStatus: 503,
+    retry: "always",
+    fault: "upstream",
+    sentence: "The instance did not accept a connection in time.",
+  },
+  refused: {
+    status: Status.UNAVAILABLE,
+    httpStatus: 503,
+    retry: "always",
+    fault: "upstream",
+    sentence: "The instance refused the call before it began to work on it, for example while it drains.",
+  },
+  connection_lost: {
+    status: Status.UNAVAILABLE,
+    httpStatus: 502,
+    retry: "idempotent",
+    fault: "upstream",
+    sentence: "The connection to the instance broke while it worked on the call; the call may have taken effect.",
+  },
+  reset_by_upstream: {
+    status: Status.UNAVAILABLE,
+    httpStatus: 502,
+    retry: "idempotent",
+    fault: "upstream",
+    sentence: "The instance broke the call off without a status; the call may have taken effect.",
+  },
+  upstream_protocol: {
+    status: Status.INTERNAL,
+    httpStatus: 502,
+    retry: "never",
+    fault: "upstream",
+    sentence: "The instance answered with something that is not valid HTTP/2 or gRPC.",
+  },
+  deadline_exceeded: {
+    status: Status.DEADLINE_EXCEEDED,
+    httpStatus: 504,
+    retry: "never",
+    fault: "upstream",
+    sentence: "The caller's deadline passed before the reply was complete; the upstream call was cancelled.",
+  },
+  cancelled: {
+    status: Status.CANCELLED,
+    httpStatus: 499,
+    retry: "never",
+    fault: "caller",
+    sentence: "The caller went away; the upstream call was cancelled.",
+  },
+  overloaded: {
+    status: Status.UNAVAILABLE,
+    httpStatus: 503,
+    retry: "never",
+    fault: "ferry",
+    sentence: "This sidecar has as many calls under way as it is allowed; the call was not started.",
+  },
+  draining: {
+    status: Status.UNAVAILABLE,
+    httpStatus: 503,
+    retry: "always",
+    fault: "ferry",
+    sentence: "This sidecar is shutting down and takes no new calls.",
+  },
+  internal: {
+    status: Status.INTERNAL,
+    httpStatus: 500,
+    retry: "never",
+    fault: "ferry",
+    sentence: "A defect in Ferry; the log has it under the id in the message. Please report it.",
+  },
+} as const satisfies Record<string, FailureRow>;
+
+export type FailureKind = keyof typeof failures;
+
+
+/** A failure of the proxy, on its way to `rescue`, which turns it into a reply. */
+export class ProxyFailure extends Error {
+  readonly kind: FailureKind;
+  readonly where: string;
+  attempts = 0;
+
+  /** `detail`: what happened, with numbers; never a secret, never a peer's payload. */
+  constructor(kind: FailureKind, where: string, detail: string, options?: { cause?: unknown }) {
+    super(where === "" ? detail : `${where}: ${detail}`, options);
+    this.name = "ProxyFailure";
+    this.kind = kind;
+    this.where = where;
+  }
+
+  get row(): FailureRow {
+    return failures[this.kind];
+  }
+}

@@ -1,0 +1,100 @@
+// The compiled discovery chain in Consul's own shape and CamelCase, as `/v1/discovery-chain/:service` returns it (fields
+// that we do not use are left out). With Consul it is walked as it came; in directory mode local-compiler.ts makes one
+// from mesh-config/. Plain data; node keys are opaque.
+
+export interface DiscoveryChain {
+  readonly ServiceName: string;
+  readonly Protocol: string;
+  readonly StartNode: string;
+  readonly Nodes: Readonly<Record<string, ChainNode>>;
+  readonly Targets: Readonly<Record<string, ChainTarget>>;
+  /** service-defaults `Meta` of the chain's service: where a team's own `ferry_*` settings arrive. */
+  readonly ServiceMeta?: Readonly<Record<string, string>>;
+}
+
+export type ChainNode = RouterNode | SplitterNode | ResolverNode;
+
+export interface RouterNode {
+  readonly Type: "router";
+  readonly Name: string;
+  /** First match wins. */
+  readonly Routes: readonly ChainRoute[];
+}
+
+export interface ChainRoute {
+  readonly Definition?: { readonly Match?: RouteMatch; readonly Destination?: RouteDestination };
+  readonly NextNode: string;
+}
+
+/** All conditions must hold; none: everything matches. */
+export interface RouteMatch {
+  readonly HTTP?: {
+    readonly PathExact?: string;
+    readonly PathPrefix?: string;
+    readonly PathRegex?: string;
+    readonly Header?: readonly HeaderMatch[];
+    readonly Methods?: readonly string[];
+  };
+}
+
+export interface HeaderMatch {
+  readonly Name: string;
+  readonly Present?: boolean;
+  readonly Exact?: string;
+  readonly Prefix?: string;
+  readonly Suffix?: string;
+  readonly Regex?: string;
+  readonly Invert?: boolean;
+}
+
+export interface RouteDestination {
+  readonly Service?: string;
+  readonly ServiceSubset?: string;
+  /** Duration as `2s`, or integer nanoseconds as Consul sometimes returns it. */
+  readonly RequestTimeout?: string | number;
+  readonly NumRetries?: number;
+  readonly RetryOnConnectFailure?: boolean;
+  readonly RetryOn?: readonly string[];
+  readonly RetryOnStatusCodes?: readonly number[];
+  readonly RequestHeaders?: HeaderChange;
+  readonly ResponseHeaders?: HeaderChange;
+}
+
+export interface HeaderChange {
+  readonly Add?: Readonly<Record<string, string>>;
+  readonly Set?: Readonly<Record<string, string>>;
+  readonly Remove?: readonly string[];
+}
+
+export interface SplitterNode {
+  readonly Type: "splitter";
+  readonly Name: string;
+  readonly Splits: readonly ChainSplit[];
+}
+
+export interface ChainSplit {
+  readonly Definition?: { readonly RequestHeaders?: HeaderChange; readonly ResponseHeaders?: HeaderChange };
+  /** Percent, two decimals; absent means 0. */
+  readonly Weight?: number;
+  readonly NextNode: string;
+}
+
+export interface ResolverNode {
+  readonly Type: "resolver";
+  readonly Name: string;
+  readonly Resolver: {
+    readonly ConnectTimeout?: string | number;
+    readonly RequestTimeout?: string | number;
+    readonly Target: string;
+    readonly Failover?: { readonly Targets: readonly string[] };
+  };
+  readonly LoadBalancer?: { readonly Policy?: string };
+}
+
+export interface ChainTarget {
+  readonly ID: string;
+  readonly Service: string;
+  readonly ServiceSubset?: string;
+  readonly Subset?: { readonly Filter?: string; readonly OnlyPassing?: boolean };
+  readonly ConnectTimeout?: string | number;
+}
