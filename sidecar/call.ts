@@ -2,12 +2,13 @@
 // where it may go, an EndpointCall knows where it goes. Each wraps the one before, so nothing is copied and a layer
 // can only read what its stage has.
 
-import type { TraceContext } from "./telemetry/trace-context.ts";
+import type { Endpoint } from "./discovery/registry.ts";
+import type { FailureKind, ProxyFailure } from "./failure.ts";
 import type { BodySource } from "./http2/body.ts";
 import type { StreamError } from "./http2/error-code.ts";
 import type { HeaderFields } from "./http2/header-field.ts";
-import type { Endpoint } from "./discovery/registry.ts";
 import type { Candidates, Route } from "./routing/route-table.ts";
+import type { TraceContext } from "./telemetry/trace-context.ts";
 
 /** Who called, proven by a certificate. Nobody is, until mesh identities exist. */
 export interface PeerIdentity {
@@ -37,8 +38,12 @@ export interface Call {
   readonly peer: PeerIdentity | undefined;
   /** How often hops before us had already tried (`grpc-previous-rpc-attempts`). */
   readonly previousAttempts: number;
-  /** Told once when the caller goes away before the reply has ended; the place to stop work. */
-  onCancel(listener: (error: StreamError) => void): void;
+  /** Why the call is no longer wanted, once it is not: the caller went away, or its deadline passed. */
+  readonly cancelled: ProxyFailure | undefined;
+  /** Ends the call before its reply has ended. The first reason stays; after the end it does nothing. */
+  cancel(failure: ProxyFailure): void;
+  /** Told once when the call is cancelled (at once if it already is); the place to stop work. */
+  onCancel(listener: (failure: ProxyFailure) => void): void;
 }
 
 /** A call whose route is decided: once per call, so that a retry stays on its canary side. */
@@ -47,8 +52,12 @@ export interface RoutedCall {
   readonly route: Route;
   /** The endpoints of the chosen target, then of its failover targets, from the snapshot that the call began with. */
   readonly candidates: Candidates;
+  /** The request's body as this try may read it: the call's own, or a replay of it. */
+  readonly body: BodySource;
   /** 1 for the first try. */
   readonly attempt: number;
+  /** Endpoints that earlier tries of this call went to; another one is preferred. */
+  readonly tried: readonly Endpoint[];
 }
 
 /** A try of a call at one endpoint. */
@@ -57,10 +66,20 @@ export interface EndpointCall {
   readonly endpoint: Endpoint;
 }
 
-/** How a reply ended: regularly, with these trailers or none, or broken off. */
+/** How a reply ended on the wire: regularly, with these trailers or none, or broken off. */
 export type ReplyEnd =
   | { readonly trailers: HeaderFields | undefined; readonly error: undefined }
   | { readonly trailers: undefined; readonly error: StreamError };
+
+/** The verdict on a reply: made once, at its end, and fed to retry, breaker, balancer, metrics, trace and log. */
+export interface Outcome {
+  /** The gRPC status; for plain HTTP the one that its `:status` maps to. */
+  readonly status: number;
+  /** `:status`, 0 when no response header came. */
+  readonly httpStatus: number;
+  /** The kind when a Ferry, here or further on, made the reply or it broke off; undefined: the application's own answer. */
+  readonly failure: FailureKind | undefined;
+}
 
 /** A response whose header has arrived. */
 export interface Reply {
@@ -71,8 +90,8 @@ export interface Reply {
   /** The body; attached to by whoever sends the reply on. */
   readonly body: BodySource;
   /**
-   * Told once when the reply has ended. gRPC's verdict is in the trailers, so an outcome is classified here and never
-   * from the header alone.
+   * Told once when the reply has ended, at once if it has. gRPC's verdict is in the trailers, so an outcome is
+   * classified here and never from the header alone.
    */
-  onEnd(listener: (end: ReplyEnd) => void): void;
+  onEnd(listener: (outcome: Outcome) => void): void;
 }

@@ -46,13 +46,6 @@ export const failures = {
     fault: "upstream",
     sentence: "The route's target has no healthy instance; see `ferry status` for what is registered and why not.",
   },
-  all_ejected: {
-    status: Status.UNAVAILABLE,
-    httpStatus: 503,
-    retry: "never",
-    fault: "upstream",
-    sentence: "Every healthy instance of the target failed so often that it is ejected for now; look at its own errors.",
-  },
   connect_failed: {
     status: Status.UNAVAILABLE,
     httpStatus: 503,
