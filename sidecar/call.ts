@@ -38,12 +38,26 @@ export interface Call {
   readonly peer: PeerIdentity | undefined;
   /** How often hops before us had already tried (`grpc-previous-rpc-attempts`). */
   readonly previousAttempts: number;
+  /** `x-request-id`: as received, else made here; the same on every try and every hop. */
+  readonly requestId: string;
+  /** What inner layers found out, for those who record the call at its end. */
+  readonly notes: CallNotes;
   /** Why the call is no longer wanted, once it is not: the caller went away, or its deadline passed. */
   readonly cancelled: ProxyFailure | undefined;
   /** Ends the call before its reply has ended. The first reason stays; after the end it does nothing. */
   cancel(failure: ProxyFailure): void;
   /** Told once when the call is cancelled (at once if it already is); the place to stop work. */
   onCancel(listener: (failure: ProxyFailure) => void): void;
+}
+
+/** The only part of a call that changes: each note has one writer, and only recorders read them. */
+export interface CallNotes {
+  /** By route. */
+  route: Route | undefined;
+  /** By balance, at each try. */
+  endpoint: Endpoint | undefined;
+  /** By retry: tries made by this hop. */
+  attempts: number;
 }
 
 /** A call whose route is decided: once per call, so that a retry stays on its canary side. */
