@@ -1,0 +1,63 @@
+// Checks sizes: lines of a file, of a function, and of a line. Run by `npm run lint`; ends with 1 when something is too
+// long. A file that must be longer stands in `exceptions` with its reason.
+//
+// Tests are held to the file's and the line's limit only: a `describe` block is a list, not a function.
+
+import { readFileSync } from "node:fs";
+import { findFunctions } from "./source-functions.ts";
+import { tokenise } from "./source-tokens.ts";
+import { listTrackedFiles, root } from "./tracked-files.ts";
+
+/** Lines of a file, lines of a function, characters of a line. */
+export const limits = { fileLines: 400, functionLines: 80, lineLength: 120 } as const;
+
+/** Files that may pass a limit, each with the reason. An entry that is no longer needed is an error. */
+export const exceptions: readonly { readonly file: string; readonly reason: string }[] = [];
+
+export interface LimitProblem {
+  readonly file: string;
+  readonly line: number;
+  readonly message: string;
+}
+
+/** Checks one file. Pure. */
+export function checkLimits(file: string, source: string): readonly LimitProblem[] {
+  const problems: LimitProblem[] = [];
+  const lines = source.split("\n");
+  if (lines.at(-1) === "") lines.pop();
+  if (lines.length > limits.fileLines) {
+    const message = `file has ${lines.length} lines, limit ${limits.fileLines}`;
+    problems.push({ file, line: lines.length, message });
+  }
+  lines.forEach((text, i) => {
+    if (text.length <= limits.lineLength) return;
+    problems.push({ file, line: i + 1, message: `line has ${text.length} characters, limit ${limits.lineLength}` });
+  });
+  if (/\.(test|suite)\.ts$/.test(file)) return problems;
+  for (const { name, firstLine, lastLine } of findFunctions(tokenise(source))) {
+    const length = lastLine - firstLine + 1;
+    if (length <= limits.functionLines) continue;
+    const message = `function ${name} has ${length} lines, limit ${limits.functionLines}`;
+    problems.push({ file, line: firstLine, message });
+  }
+  return problems;
+}
+
+if (import.meta.main) {
+  const files = listTrackedFiles(".ts").filter((path) => !/(^|\/)gen\//.test(path));
+  let count = 0;
+  const report = (text: string) => {
+    count++;
+    console.log(text);
+  };
+  const unused = new Set(exceptions.map(({ file }) => file));
+  for (const file of files) {
+    const problems = checkLimits(file, readFileSync(root + file, "utf8"));
+    const isExcepted = exceptions.some((exception) => exception.file === file);
+    if (problems.length > 0) unused.delete(file);
+    if (!isExcepted) for (const { line, message } of problems) report(`${file}:${line}: ${message}`);
+  }
+  for (const file of unused) report(`${file}: exception in check-limits.ts is not needed`);
+  console.log(`check-limits: ${files.length} files, ${exceptions.length} exceptions, ${count} problems`);
+  if (count > 0) process.exitCode = 1;
+}
