@@ -1,0 +1,44 @@
+// Checks that gen/ is what `npm run generate` makes of proto/ now: generates into a folder of its own and compares, so
+// that the checkout is not touched. Run by `npm run lint`; ends with 1 when a file differs, is missing or is too many.
+
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { runTool } from "./run-tool.ts";
+import { root } from "./tracked-files.ts";
+
+/** What differs between the folders, one line a file: `stale`, `missing` in `actual`, or `left over` there. */
+export function compareFolders(actual: string, expected: string): readonly string[] {
+  const actualFiles = listFiles(actual);
+  const expectedFiles = listFiles(expected);
+  const differences = actualFiles.filter((file) => !expectedFiles.includes(file)).map((file) => `left over: ${file}`);
+  for (const file of expectedFiles) {
+    if (!actualFiles.includes(file)) differences.push(`missing: ${file}`);
+    else if (!readFileSync(join(actual, file)).equals(readFileSync(join(expected, file)))) {
+      differences.push(`stale: ${file}`);
+    }
+  }
+  return differences;
+}
+
+function listFiles(folder: string): readonly string[] {
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
+    .sort();
+}
+
+if (import.meta.main) {
+  const folder = mkdtempSync(join(tmpdir(), "ferry-generated-"));
+  try {
+    const { code, output } = runTool("buf", ["generate", "-o", folder]);
+    const differences = code === 0 ? compareFolders(`${root}gen`, join(folder, "gen")) : [`buf generate: ${output}`];
+    for (const difference of differences) console.log(difference);
+    if (differences.length > 0) console.log("run `npm run generate` and commit gen/");
+    console.log(`check-generated: ${differences.length} problems`);
+    if (differences.length > 0) process.exitCode = 1;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
