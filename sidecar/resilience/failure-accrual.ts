@@ -5,17 +5,7 @@
 
 import type { Outcome } from "../call.ts";
 import { Status } from "../grpc/status.ts";
-
-export interface AccrualPolicy {
-  /** Failures in a row that eject; 0 never ejects. */
-  readonly consecutiveFailures: number;
-  /** How long the first ejection lasts; each further one twice as long. */
-  readonly baseMs: number;
-  /** No ejection lasts longer. */
-  readonly maxMs: number;
-}
-
-export const defaultAccrualPolicy: AccrualPolicy = { consecutiveFailures: 5, baseMs: 1_000, maxMs: 60_000 };
+import type { EjectionPolicy } from "../routing/service-policy.ts";
 
 export type Accrual =
   | { readonly state: "admitted"; readonly failures: number; readonly ejections: number }
@@ -55,7 +45,7 @@ export function verdictOf(outcome: Outcome): Verdict {
 export function afterVerdict(
   now: Accrual,
   verdict: Verdict,
-  policy: AccrualPolicy,
+  policy: EjectionPolicy,
   at: { readonly nowMs: number; readonly random: number },
 ): Accrual {
   // An answer to a call that began before the ejection is old news.

@@ -1,0 +1,54 @@
+import { expect, test } from "vitest";
+import type { Call } from "../call.ts";
+import { HeaderField, type HeaderFields } from "../http2/header-field.ts";
+import { changedFields, outgoingFields } from "./outgoing-fields.ts";
+
+function fieldsOf(entries: Record<string, string>): HeaderFields {
+  return Object.entries(entries).map(([name, value]) => new HeaderField(name, value));
+}
+
+function outgoing(entries: Record<string, string>, facts: { attempt?: number; leftMs?: number; previous?: number } = {}) {
+  const call = {
+    fields: fieldsOf(entries),
+    trace: { traceId: "a".repeat(32), spanId: "b".repeat(16), parentSpanId: undefined, sampled: true },
+    requestId: "r1",
+    previousAttempts: facts.previous ?? 0,
+  } as unknown as Call;
+  const fields = outgoingFields({
+    call,
+    attempt: facts.attempt ?? 1,
+    leftMs: facts.leftMs ?? Number.POSITIVE_INFINITY,
+    changes: [],
+  });
+  return fields.map((field) => `${field.name}: ${field.value}`);
+}
+
+test("the next hop gets the time that is left, this hop's span and the request's id", () => {
+  expect(
+    outgoing({ ":path": "/a/B", "grpc-timeout": "1S", traceparent: "x", te: "trailers" }, { leftMs: 250 }),
+  ).toEqual([
+    ":path: /a/B",
+    "te: trailers",
+    "grpc-timeout: 250000u",
+    `traceparent: 00-${"a".repeat(32)}-${"b".repeat(16)}-01`,
+    "x-request-id: r1",
+  ]);
+});
+
+test("a request id that came stays", () => {
+  expect(outgoing({ "x-request-id": "theirs" })).toContain("x-request-id: theirs");
+});
+
+test("tries of this hop are added to those of hops before", () => {
+  expect(outgoing({ "grpc-previous-rpc-attempts": "2" }, { attempt: 2, previous: 2 })).toContain(
+    "grpc-previous-rpc-attempts: 3",
+  );
+  expect(outgoing({}).join()).not.toContain("attempts");
+});
+
+test("a change removes, sets and adds, whatever the case of its names, and leaves pseudo fields alone", () => {
+  const changed = changedFields(fieldsOf({ ":path": "/x", "x-a": "1", "x-b": "2" }), [
+    { Remove: ["X-A", ":path"], Set: { "X-B": "3" }, Add: { "x-b": "4" } },
+  ]);
+  expect(changed.map((field) => `${field.name}=${field.value}`)).toEqual([":path=/x", "x-b=3", "x-b=4"]);
+});

@@ -1,0 +1,59 @@
+// The request header that the next hop gets: what the caller sent, with the fields that a hop must change. Pure; hot:
+// runs once per try. Fields that stay are passed on as the same objects, order kept (gRPC keeps order only among equal
+// names, so nothing is ever sorted).
+
+import type { Call } from "../call.ts";
+import { formatGrpcTimeout } from "../grpc/timeout.ts";
+import { HeaderField, type HeaderFields } from "../http2/header-field.ts";
+import type { HeaderChange } from "../routing/discovery-chain.ts";
+import { traceparentOf } from "../telemetry/trace-context.ts";
+
+export interface OutgoingFacts {
+  readonly call: Call;
+  /** 1 for the first try of this hop. */
+  readonly attempt: number;
+  /** Milliseconds until the deadline, Infinity for none. */
+  readonly leftMs: number;
+  /** What router, splitter and resolver add, set and remove. */
+  readonly changes: readonly HeaderChange[];
+}
+
+export function outgoingFields(facts: OutgoingFacts): HeaderFields {
+  const { call, attempt, leftMs, changes } = facts;
+  const fields: HeaderField[] = [];
+  let hasRequestId = false;
+  for (const field of call.fields) {
+    switch (field.name) {
+      case "grpc-timeout":
+      case "traceparent":
+      case "grpc-previous-rpc-attempts":
+        continue;
+      case "x-request-id":
+        hasRequestId = true;
+    }
+    fields.push(field);
+  }
+  // Behind the pseudo fields, as the gRPC specification asks.
+  if (leftMs !== Number.POSITIVE_INFINITY) fields.push(new HeaderField("grpc-timeout", formatGrpcTimeout(leftMs)));
+  fields.push(new HeaderField("traceparent", traceparentOf(call.trace)));
+  if (!hasRequestId) fields.push(new HeaderField("x-request-id", call.requestId));
+  const attemptsBefore = call.previousAttempts + attempt - 1;
+  if (attemptsBefore > 0) fields.push(new HeaderField("grpc-previous-rpc-attempts", String(attemptsBefore)));
+  return changes.length === 0 ? fields : changedFields(fields, changes);
+}
+
+/** `fields` after each change in turn: removals, then what is set, then what is added. Pseudo fields never change. */
+export function changedFields(fields: HeaderFields, changes: readonly HeaderChange[]): HeaderFields {
+  let changed = fields;
+  for (const { Add, Set: set, Remove } of changes) {
+    const gone = new Set([...(Remove ?? []), ...Object.keys(set ?? {})].map((name) => name.toLowerCase()));
+    const kept = changed.filter((field) => field.name.startsWith(":") || !gone.has(field.name));
+    for (const entries of [set, Add]) {
+      for (const [name, value] of Object.entries(entries ?? {})) {
+        if (!name.startsWith(":")) kept.push(new HeaderField(name.toLowerCase(), value));
+      }
+    }
+    changed = kept;
+  }
+  return changed;
+}

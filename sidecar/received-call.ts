@@ -1,0 +1,122 @@
+// A call as a listener received it: the request's header read once, and the one place where its cancellation lives.
+// Made by serve-calls.ts for every request. Hot: runs once per call.
+
+import type { Call, CallNotes, PeerIdentity } from "./call.ts";
+import type { ProxyFailure } from "./failure.ts";
+import { parseGrpcTimeout } from "./grpc/timeout.ts";
+import type { BodySource } from "./http2/body.ts";
+import type { HeaderFields } from "./http2/header-field.ts";
+import { childContext, type TraceContext } from "./telemetry/trace-context.ts";
+
+/** What a request brings, without the connection it came on. */
+export interface ReceivedRequest {
+  readonly fields: HeaderFields;
+  readonly body: BodySource;
+  readonly endsWithHead: boolean;
+  readonly peer: PeerIdentity | undefined;
+}
+
+/** Where a call's ids and times come from. */
+export interface CallSources {
+  nowMs(): number;
+  randomHex(bytes: number): string;
+  /** Whether a trace that begins here is recorded. */
+  sampleNew(): boolean;
+}
+
+export class ReceivedCall implements Call {
+  readonly path: string;
+  readonly authority: string;
+  readonly fields: HeaderFields;
+  readonly body: BodySource;
+  readonly endsWithHead: boolean;
+  readonly isGrpc: boolean;
+  readonly receivedAtMs: number;
+  /** NaN when `grpc-timeout` is malformed; the deadline layer refuses such a call. */
+  readonly deadlineAtMs: number;
+  readonly trace: TraceContext;
+  readonly peer: PeerIdentity | undefined;
+  readonly previousAttempts: number;
+  readonly requestId: string;
+  readonly notes: CallNotes = { route: undefined, endpoint: undefined, attempts: 0 };
+  #cancelled: ProxyFailure | undefined = undefined;
+  #listeners: ((failure: ProxyFailure) => void)[] = [];
+
+  constructor(request: ReceivedRequest, sources: CallSources) {
+    let path = "";
+    let authority = "";
+    let host = "";
+    let contentType = "";
+    let timeout: string | undefined;
+    let traceparent: string | undefined;
+    let attempts: string | undefined;
+    let requestId = "";
+    const fields = request.fields;
+    for (let i = 0; i < fields.length; i++) {
+      const { name, value } = fields[i]!;
+      switch (name) {
+        case ":path":
+          path = value;
+          break;
+        case ":authority":
+          authority = value;
+          break;
+        case "host":
+          host = value;
+          break;
+        case "content-type":
+          contentType = value;
+          break;
+        case "grpc-timeout":
+          timeout = value;
+          break;
+        case "traceparent":
+          traceparent = value;
+          break;
+        case "grpc-previous-rpc-attempts":
+          attempts = value;
+          break;
+        case "x-request-id":
+          requestId = value;
+          break;
+      }
+    }
+    this.path = path;
+    this.authority = authority === "" ? host : authority;
+    this.fields = fields;
+    this.body = request.body;
+    this.endsWithHead = request.endsWithHead;
+    this.isGrpc = isGrpcContentType(contentType);
+    this.receivedAtMs = sources.nowMs();
+    this.deadlineAtMs =
+      timeout === undefined ? Number.POSITIVE_INFINITY : this.receivedAtMs + (parseGrpcTimeout(timeout) ?? Number.NaN);
+    this.trace = childContext(traceparent, sources.randomHex, sources.sampleNew);
+    this.peer = request.peer;
+    this.previousAttempts = attempts !== undefined && /^\d{1,6}$/.test(attempts) ? Number(attempts) : 0;
+    this.requestId = requestId === "" ? sources.randomHex(16) : requestId;
+  }
+
+  get cancelled(): ProxyFailure | undefined {
+    return this.#cancelled;
+  }
+
+  cancel(failure: ProxyFailure): void {
+    if (this.#cancelled !== undefined) return;
+    this.#cancelled = failure;
+    const listeners = this.#listeners;
+    this.#listeners = [];
+    for (const listener of listeners) listener(failure);
+  }
+
+  onCancel(listener: (failure: ProxyFailure) => void): void {
+    if (this.#cancelled !== undefined) listener(this.#cancelled);
+    else this.#listeners.push(listener);
+  }
+}
+
+/** application/grpc, application/grpc+proto, application/grpc;… but not application/grpc-web. */
+function isGrpcContentType(contentType: string): boolean {
+  if (!contentType.startsWith("application/grpc")) return false;
+  const next = contentType.charCodeAt(16);
+  return Number.isNaN(next) || next === 0x2b /* + */ || next === 0x3b /* ; */ || next === 0x20;
+}

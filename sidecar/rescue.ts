@@ -1,0 +1,118 @@
+// The one net that catches. Whatever goes wrong further in becomes, here and only here, a reply that explains itself:
+// before the header a reply of Ferry's own, after it trailers with a status, so that a gRPC caller never has to guess
+// from a reset. Sits inside the recording layers, so that they see what the caller sees.
+
+import type { Call, Outcome, Reply } from "./call.ts";
+import { type FailureKind, ProxyFailure } from "./failure.ts";
+import { failureReply, failureTrailers } from "./grpc/failure-reply.ts";
+import type { BodySink, BodySource } from "./http2/body.ts";
+import { ErrorCode, StreamError } from "./http2/error-code.ts";
+import type { HeaderFields } from "./http2/header-field.ts";
+import type { Layer } from "./stack.ts";
+
+/** `reportDefect` gets what should not have happened, with the id that the caller is told. */
+export function rescue(reportDefect: (error: unknown, requestId: string) => void): Layer<Call> {
+  return (next) =>
+    async function rescue(call) {
+      const explain = (error: unknown): ProxyFailure => {
+        const failure = asFailure(error, call);
+        if (failure.kind === "internal") reportDefect(error, call.requestId);
+        return failure;
+      };
+      try {
+        const reply = await next(call);
+        return call.isGrpc && !reply.endsWithHead ? new RescuedReply(reply, explain) : reply;
+      } catch (error) {
+        return failureReply(explain(error), call.isGrpc);
+      }
+    };
+}
+
+/** The one door for caught values: what became of `call`, as a kind from the table of failures. */
+export function asFailure(error: unknown, call: Call): ProxyFailure {
+  let failure: ProxyFailure;
+  if (call.cancelled !== undefined) failure = call.cancelled;
+  else if (error instanceof ProxyFailure) failure = error;
+  else if (error instanceof StreamError) failure = failureOfStream(error, whereOf(call));
+  else failure = new ProxyFailure("internal", "", `defect in the sidecar, id ${call.requestId}`, { cause: error });
+  failure.attempts = call.notes.attempts;
+  return failure;
+}
+
+/** The endpoint that the call went to last, as people know it. */
+export function whereOf(call: Call): string {
+  const endpoint = call.notes.endpoint;
+  if (endpoint === undefined) return call.notes.route?.service ?? "";
+  const version = endpoint.version === "" ? "" : ` ${endpoint.version}`;
+  return `${endpoint.host}:${endpoint.port} (${endpoint.service}${version})`;
+}
+
+/** Which kind of failure a broken stream is (RFC 9113 section 8.7 for what provably did not run). */
+export function failureOfStream(error: StreamError, where: string): ProxyFailure {
+  return new ProxyFailure(kindOfStream(error), where, error.message, { cause: error });
+}
+
+function kindOfStream(error: StreamError): FailureKind {
+  if (error.neverProcessed) {
+    if (error.initiator === "connection") return error.code === ErrorCode.CANCEL ? "connect_timeout" : "connect_failed";
+    return "refused";
+  }
+  if (error.initiator === "connection") return "connection_lost";
+  if (error.initiator === "us") return "upstream_protocol";
+  return error.code === ErrorCode.NO_ERROR ? "upstream_protocol" : "reset_by_upstream";
+}
+
+/** A reply whose body never breaks off: it ends with trailers that say why. */
+class RescuedReply implements Reply, BodySource, BodySink {
+  readonly fields: HeaderFields;
+  readonly endsWithHead = false;
+  readonly #reply: Reply;
+  readonly #explain: (error: unknown) => ProxyFailure;
+  #sink: BodySink | undefined = undefined;
+
+  constructor(reply: Reply, explain: (error: unknown) => ProxyFailure) {
+    this.fields = reply.fields;
+    this.#reply = reply;
+    this.#explain = explain;
+  }
+
+  get body(): BodySource {
+    return this;
+  }
+
+  onEnd(listener: (outcome: Outcome) => void): void {
+    this.#reply.onEnd(listener);
+  }
+
+  attach(sink: BodySink): void {
+    this.#sink = sink;
+    this.#reply.body.attach(this);
+  }
+
+  grant(bytes: number): void {
+    this.#reply.body.grant(bytes);
+  }
+
+  cancel(code: ErrorCode): void {
+    this.#reply.body.cancel(code);
+  }
+
+  data(chunk: Buffer, end: boolean): void {
+    if (!end) {
+      this.#sink?.data(chunk, false);
+      return;
+    }
+    // gRPC ends with trailers; an end without them is an upstream that does not speak gRPC to the end.
+    if (chunk.length > 0) this.#sink?.data(chunk, false);
+    this.abort(new StreamError(ErrorCode.NO_ERROR, "peer", "reply ended without trailers"));
+  }
+
+  trailers(fields: HeaderFields): void {
+    this.#sink?.trailers(fields);
+  }
+
+  abort(error: StreamError): void {
+    this.#sink?.trailers(failureTrailers(this.#explain(error)));
+  }
+}
+

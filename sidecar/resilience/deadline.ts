@@ -1,0 +1,44 @@
+// Deadlines: a caller's `grpc-timeout` is always honoured. When it passes, the caller gets DEADLINE_EXCEEDED and
+// whatever is under way further in is cancelled. Sits outside of everything that may wait, so that no wait outlives it.
+// The remaining time that the next hop gets is written by outgoing-fields.ts.
+
+import type { Call } from "../call.ts";
+import { ProxyFailure } from "../failure.ts";
+import type { Clock } from "../../common/clock.ts";
+import type { Layer } from "../stack.ts";
+
+/** `where`: who is late, for the message, asked when the deadline passes. */
+export function deadline(clock: Clock, where: (call: Call) => string): Layer<Call> {
+  return (next) =>
+    function deadline(call) {
+      const atMs = call.deadlineAtMs;
+      if (atMs === Number.POSITIVE_INFINITY) return orCancelled(next(call), call);
+      if (Number.isNaN(atMs)) {
+        return Promise.reject(
+          new ProxyFailure("bad_request", "", "grpc-timeout is malformed; expected 1 to 8 digits and one of H M S m u n"),
+        );
+      }
+      const leftMs = atMs - clock.nowMs();
+      if (leftMs <= 0) return Promise.reject(late(call, where));
+      const timer = clock.after(leftMs, () => call.cancel(late(call, where)));
+      const reply = orCancelled(next(call), call);
+      reply.then(
+        (headed) => headed.onEnd(() => timer.cancel()),
+        () => timer.cancel(),
+      );
+      return reply;
+    };
+}
+
+/** The reply, or the reason of a cancellation that came first. */
+function orCancelled<T>(reply: Promise<T>, call: Call): Promise<T> {
+  return new Promise((resolve, reject) => {
+    call.onCancel(reject);
+    reply.then(resolve, reject);
+  });
+}
+
+function late(call: Call, where: (call: Call) => string): ProxyFailure {
+  const allowedMs = Math.round(call.deadlineAtMs - call.receivedAtMs);
+  return new ProxyFailure("deadline_exceeded", where(call), `no complete reply within ${allowedMs} ms`);
+}

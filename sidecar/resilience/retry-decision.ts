@@ -1,0 +1,37 @@
+// Whether a failed try may be followed by another: pure. A call that provably never ran may be sent again whatever it
+// does; one that may have run only if its method is marked idempotent (RFC 9113 section 8.7, gRFC A6).
+
+import type { FailureKind } from "../failure.ts";
+import { failures } from "../failure.ts";
+import { Status } from "../grpc/status.ts";
+import type { MethodTraits } from "../routing/snapshot.ts";
+
+export interface RetryFacts {
+  /** How the try ended. */
+  readonly status: number;
+  readonly failure: FailureKind | undefined;
+  /** Tries so far, this one included. */
+  readonly attempts: number;
+  /** The route's tries after the first. */
+  readonly retries: number;
+  readonly traits: MethodTraits | undefined;
+  /** Hops before this one already tried again; then this one does not, or tries would multiply. */
+  readonly previousAttempts: number;
+  /** The whole request so far can be sent again. */
+  readonly isReplayable: boolean;
+  /** Milliseconds until the deadline. */
+  readonly leftMs: number;
+}
+
+/** Further tries of a call that provably never ran: it costs nothing but time. */
+export const maxUnprocessedTries = 3;
+
+export function mayRetry(facts: RetryFacts): boolean {
+  if (!facts.isReplayable || facts.leftMs <= 0) return false;
+  const kind = facts.failure === undefined ? "idempotent" : failures[facts.failure].retry;
+  if (kind === "never") return false;
+  if (kind === "always") return facts.attempts <= maxUnprocessedTries;
+  if (facts.failure === undefined && facts.status !== Status.UNAVAILABLE) return false;
+  if (facts.previousAttempts > 0) return false;
+  return facts.traits?.idempotent === true && facts.attempts <= facts.retries;
+}

@@ -1,0 +1,53 @@
+// Where HTTP/2 meets the layers: each request becomes a call, goes through a stack, and its reply goes back out. Used
+// by every listener. Knows how many calls are under way, which is what a drain waits for.
+
+import type { Call, Reply } from "./call.ts";
+import { ProxyFailure } from "./failure.ts";
+import { ErrorCode } from "./http2/error-code.ts";
+import type { ServerStream } from "./http2/server.ts";
+import { type CallSources, ReceivedCall } from "./received-call.ts";
+import type { Service } from "./stack.ts";
+
+export interface CallServer {
+  /** For a listener's `onRequest`. */
+  serve(stream: ServerStream): void;
+  /** Calls that have begun and not ended. */
+  readonly inFlight: number;
+}
+
+export function serveCalls(service: Service<Call>, sources: CallSources): CallServer {
+  let inFlight = 0;
+
+  function serve(stream: ServerStream): void {
+    const call = new ReceivedCall(
+      { fields: stream.fields, body: stream.request, endsWithHead: stream.endsWithHead, peer: undefined },
+      sources,
+    );
+    inFlight++;
+    stream.onClose(() => {
+      inFlight--;
+    });
+    stream.onAbort((error) => call.cancel(new ProxyFailure("cancelled", "", `caller went away: ${error.message}`)));
+    service(call).then(
+      (reply) => sendReply(stream, call, reply),
+      // Only a stack without `rescue` gets here; the caller must not hang for it.
+      () => stream.reset(ErrorCode.INTERNAL_ERROR),
+    );
+  }
+
+  return {
+    serve,
+    get inFlight() {
+      return inFlight;
+    },
+  };
+}
+
+function sendReply(stream: ServerStream, call: Call, reply: Reply): void {
+  if (call.cancelled?.kind === "cancelled") {
+    reply.body.cancel(ErrorCode.CANCEL);
+    return;
+  }
+  stream.respond(reply.fields, reply.endsWithHead);
+  if (!reply.endsWithHead) stream.sendBody(reply.body);
+}
