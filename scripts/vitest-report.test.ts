@@ -1,0 +1,28 @@
+import { describe, expect, test } from "vitest";
+import { countTests } from "./vitest-report.ts";
+
+const report = (passed: number, failed: number, files: readonly object[] = []) =>
+  JSON.stringify({
+    numPassedTests: passed,
+    numFailedTests: failed,
+    numPendingTests: 2,
+    numTodoTests: 1,
+    testResults: files,
+  });
+
+describe("countTests", () => {
+  test("adds up what the report says", () => {
+    expect(countTests(report(5, 0), 0)).toEqual({ passed: 5, failed: 0, skipped: 3 });
+    expect(countTests(report(5, 2), 1)).toEqual({ passed: 5, failed: 2, skipped: 3 });
+  });
+
+  test("counts a file that could not be loaded as a failure", () => {
+    expect(countTests(report(5, 0, [{ status: "failed", assertionResults: [] }]), 1).failed).toBe(1);
+  });
+
+  test("never reports a run better than it ended", () => {
+    expect(countTests(report(5, 0), 1).failed).toBe(1);
+    expect(countTests(report(0, 0), 0).failed).toBe(1);
+    expect(countTests(undefined, 0)).toEqual({ passed: 0, failed: 1, skipped: 0 });
+  });
+});
