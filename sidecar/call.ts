@@ -8,7 +8,6 @@ import type { BodySource } from "./http2/body.ts";
 import type { StreamError } from "./http2/error-code.ts";
 import type { HeaderFields } from "./http2/header-field.ts";
 import type { Candidates, Route } from "./routing/route-table.ts";
-import type { MethodTraits } from "./routing/snapshot.ts";
 import type { TraceContext } from "./telemetry/trace-context.ts";
 
 /** Who called, proven by a certificate. Nobody is, until mesh identities exist. */
@@ -67,8 +66,6 @@ export interface RoutedCall {
   readonly route: Route;
   /** The endpoints of the chosen target, then of its failover targets, from the snapshot that the call began with. */
   readonly candidates: Candidates;
-  /** What is known of the call's method; undefined: nothing, so it is not sent again on suspicion. */
-  readonly traits: MethodTraits | undefined;
   /** The request's body as this try may read it: the call's own, or a replay of it. */
   readonly body: BodySource;
   /** 1 for the first try. */

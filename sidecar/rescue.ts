@@ -2,8 +2,9 @@
 // before the header a reply of Ferry's own, after it trailers with a status, so that a gRPC caller never has to guess
 // from a reset. Sits inside the recording layers, so that they see what the caller sees.
 
+import { asFailure } from "./as-failure.ts";
 import type { Call, Outcome, Reply } from "./call.ts";
-import { type FailureKind, ProxyFailure } from "./failure.ts";
+import type { ProxyFailure } from "./failure.ts";
 import { failureReply, failureTrailers } from "./grpc/failure-reply.ts";
 import type { BodySink, BodySource } from "./http2/body.ts";
 import { ErrorCode, StreamError } from "./http2/error-code.ts";
@@ -26,40 +27,6 @@ export function rescue(reportDefect: (error: unknown, requestId: string) => void
         return failureReply(explain(error), call.isGrpc);
       }
     };
-}
-
-/** The one door for caught values: what became of `call`, as a kind from the table of failures. */
-export function asFailure(error: unknown, call: Call): ProxyFailure {
-  let failure: ProxyFailure;
-  if (call.cancelled !== undefined) failure = call.cancelled;
-  else if (error instanceof ProxyFailure) failure = error;
-  else if (error instanceof StreamError) failure = failureOfStream(error, whereOf(call));
-  else failure = new ProxyFailure("internal", "", `defect in the sidecar, id ${call.requestId}`, { cause: error });
-  failure.attempts = call.notes.attempts;
-  return failure;
-}
-
-/** The endpoint that the call went to last, as people know it. */
-export function whereOf(call: Call): string {
-  const endpoint = call.notes.endpoint;
-  if (endpoint === undefined) return call.notes.route?.service ?? "";
-  const version = endpoint.version === "" ? "" : ` ${endpoint.version}`;
-  return `${endpoint.host}:${endpoint.port} (${endpoint.service}${version})`;
-}
-
-/** Which kind of failure a broken stream is (RFC 9113 section 8.7 for what provably did not run). */
-export function failureOfStream(error: StreamError, where: string): ProxyFailure {
-  return new ProxyFailure(kindOfStream(error), where, error.message, { cause: error });
-}
-
-function kindOfStream(error: StreamError): FailureKind {
-  if (error.neverProcessed) {
-    if (error.initiator === "connection") return error.code === ErrorCode.CANCEL ? "connect_timeout" : "connect_failed";
-    return "refused";
-  }
-  if (error.initiator === "connection") return "connection_lost";
-  if (error.initiator === "us") return "upstream_protocol";
-  return error.code === ErrorCode.NO_ERROR ? "upstream_protocol" : "reset_by_upstream";
 }
 
 /** A reply whose body never breaks off: it ends with trailers that say why. */

@@ -11,7 +11,7 @@ import type { EndpointStates } from "./endpoint-states.ts";
 import { mayTry } from "./failure-accrual.ts";
 import { pickRoundRobin } from "./pick-round-robin.ts";
 
-/** What is worked out once for the candidates of a snapshot and kept as long as they are. */
+/** What is worked out once for the candidates of a snapshot and kept as long as they are: shared by all methods of a route. */
 interface Rotation {
   /** Healthy endpoints, an endpoint of weight n standing n times. */
   readonly endpoints: readonly Endpoint[];
@@ -19,13 +19,13 @@ interface Rotation {
 }
 
 export function balance(states: EndpointStates, clock: Clock): Layer<RoutedCall, EndpointCall> {
-  const rotations = new WeakMap<Candidates, Rotation>();
+  const rotations = new WeakMap<Candidates["targets"], Rotation>();
 
   function rotationOf(candidates: Candidates): Rotation {
-    let rotation = rotations.get(candidates);
+    let rotation = rotations.get(candidates.targets);
     if (rotation === undefined) {
       rotation = { endpoints: healthyEndpoints(candidates), turn: 0 };
-      rotations.set(candidates, rotation);
+      rotations.set(candidates.targets, rotation);
     }
     return rotation;
   }

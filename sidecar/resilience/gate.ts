@@ -4,7 +4,7 @@
 import type { Clock } from "../../common/clock.ts";
 import type { Random } from "../../common/random.ts";
 import type { EndpointCall, Outcome } from "../call.ts";
-import { asFailure } from "../rescue.ts";
+import { asFailure } from "../as-failure.ts";
 import type { Layer } from "../stack.ts";
 import type { EndpointState, EndpointStates } from "./endpoint-states.ts";
 import { afterSend, afterVerdict, verdictOf } from "./failure-accrual.ts";
@@ -23,7 +23,7 @@ export function gate(deps: GateDeps): Layer<EndpointCall> {
   function record(target: EndpointCall, state: EndpointState, outcome: Outcome): void {
     state.active--;
     const before = state.accrual;
-    state.accrual = afterVerdict(before, verdictOf(outcome), target.routed.route.policy.ejection, {
+    state.accrual = afterVerdict(before, verdictOf(outcome), target.routed.route.ejection, {
       nowMs: clock.nowMs(),
       random: random(),
     });

@@ -7,7 +7,7 @@ import type { Random } from "../../common/random.ts";
 import type { Outcome, Reply, RoutedCall } from "../call.ts";
 import type { Endpoint } from "../discovery/registry.ts";
 import { ErrorCode } from "../http2/error-code.ts";
-import { asFailure } from "../rescue.ts";
+import { asFailure } from "../as-failure.ts";
 import type { Layer, Service } from "../stack.ts";
 import { holdReply } from "./held-reply.ts";
 import { ReplayBuffer } from "./replay-buffer.ts";
@@ -87,19 +87,20 @@ class RetriedCall {
 
   /** Only a header that another try could replace is held, and only of a method that answers at once. */
   #isWorthHolding(routed: RoutedCall): boolean {
-    const { traits, route, call } = this.#first;
+    const { route, call, candidates } = this.#first;
+    const traits = candidates.traits;
     return (
       traits?.kind === "unary" &&
       traits.idempotent &&
       call.isGrpc &&
       call.previousAttempts === 0 &&
-      routed.attempt <= route.policy.retries &&
+      routed.attempt <= route.retries &&
       (this.#replay === undefined || (this.#replay.isWhole && this.#replay.hasEnded))
     );
   }
 
   #mayRetry(attempts: number, outcome: Outcome): boolean {
-    const { call, route, traits } = this.#first;
+    const { call, route, candidates } = this.#first;
     const endpoint = call.notes.endpoint;
     if (endpoint !== undefined) this.#tried.push(endpoint);
     return (
@@ -108,8 +109,8 @@ class RetriedCall {
         status: outcome.status,
         failure: outcome.failure,
         attempts,
-        retries: route.policy.retries,
-        traits,
+        retries: route.retries,
+        traits: candidates.traits,
         previousAttempts: call.previousAttempts,
         isReplayable: this.#replay?.isWhole ?? true,
         leftMs: call.deadlineAtMs - this.#deps.clock.nowMs(),

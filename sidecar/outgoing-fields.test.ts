@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import type { Call } from "../call.ts";
-import { HeaderField, type HeaderFields } from "../http2/header-field.ts";
+import type { Call } from "./call.ts";
+import { HeaderField, type HeaderFields } from "./http2/header-field.ts";
 import { changedFields, outgoingFields } from "./outgoing-fields.ts";
 
 function fieldsOf(entries: Record<string, string>): HeaderFields {

@@ -2,11 +2,11 @@
 // runs once per try. Fields that stay are passed on as the same objects, order kept (gRPC keeps order only among equal
 // names, so nothing is ever sorted).
 
-import type { Call } from "../call.ts";
-import { formatGrpcTimeout } from "../grpc/timeout.ts";
-import { HeaderField, type HeaderFields } from "../http2/header-field.ts";
-import type { HeaderChange } from "../routing/discovery-chain.ts";
-import { traceparentOf } from "../telemetry/trace-context.ts";
+import type { Call } from "./call.ts";
+import { formatGrpcTimeout } from "./grpc/timeout.ts";
+import { HeaderField, type HeaderFields } from "./http2/header-field.ts";
+import type { HeaderChange } from "./routing/discovery-chain.ts";
+import { traceparentOf } from "./telemetry/trace-context.ts";
 
 export interface OutgoingFacts {
   readonly call: Call;

@@ -1,0 +1,42 @@
+// THE list of layers that a call from another sidecar passes on its way to the application, outermost first. Each line
+// says why it stands there and not one lower. docs/life-of-a-request.md draws it.
+
+import type { Clock } from "../../common/clock.ts";
+import type { Call } from "../call.ts";
+import { type Recorder, record } from "../telemetry/record.ts";
+import { rescue } from "../rescue.ts";
+import { deadline } from "../resilience/deadline.ts";
+import { shed } from "../resilience/shed.ts";
+import { type Service, stack } from "../stack.ts";
+import type { Pool } from "../transport/pool.ts";
+import { type AppAddress, dialApp } from "./dial-app.ts";
+
+export interface InboundParams {
+  readonly app: AppAddress;
+  /** The application, as it is named in failures. */
+  readonly appName: string;
+  readonly maxCallsInFlight: number;
+}
+
+export interface InboundDeps {
+  readonly clock: Clock;
+  readonly pool: Pool;
+  readonly recorders: readonly Recorder[];
+  readonly reportDefect: (error: unknown, requestId: string) => void;
+}
+
+export function inboundStack(params: InboundParams, deps: InboundDeps): Service<Call> {
+  const { app, appName, maxCallsInFlight } = params;
+  const { clock, pool } = deps;
+  return stack(
+    // Outermost: what is recorded is what the calling sidecar saw.
+    record("inbound", deps.recorders, clock),
+    // Outside of everything that can fail: no error leaves as a bare reset.
+    rescue(deps.reportDefect),
+    // Before the application: it is what the limit protects.
+    shed(maxCallsInFlight),
+    // The calling sidecar enforces it too; here it frees the application when that one is gone.
+    deadline(clock, () => `${app.host}:${app.port} (${appName})`),
+    dialApp(pool, app, clock),
+  );
+}

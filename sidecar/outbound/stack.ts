@@ -1,0 +1,67 @@
+// THE list of layers that a call from the application (or, at a gateway, from the world) passes on its way out,
+// outermost first. Each line says why it stands there and not one lower. docs/life-of-a-request.md draws it.
+
+import type { Clock } from "../../common/clock.ts";
+import type { Random } from "../../common/random.ts";
+import { whereOf } from "../as-failure.ts";
+import type { Call } from "../call.ts";
+import { type Recorder, record } from "../telemetry/record.ts";
+import { rescue } from "../rescue.ts";
+import { balance } from "../resilience/balance.ts";
+import { deadline } from "../resilience/deadline.ts";
+import type { EndpointStates } from "../resilience/endpoint-states.ts";
+import { type GateDeps, gate } from "../resilience/gate.ts";
+import { type RetryDeps, retry } from "../resilience/retry.ts";
+import { shed } from "../resilience/shed.ts";
+import { type Layer, type Service, stack } from "../stack.ts";
+import type { Pool } from "../transport/pool.ts";
+import { dial } from "./dial.ts";
+import { type RouteDeps, route } from "./route.ts";
+import type { Upstreams } from "./upstreams.ts";
+
+export interface OutboundParams {
+  readonly maxCallsInFlight: number;
+  readonly maxReplayBytes: number;
+}
+
+export interface OutboundDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly upstreams: Upstreams;
+  readonly states: EndpointStates;
+  readonly pool: Pool;
+  readonly recorders: readonly Recorder[];
+  readonly upstreamOf: RouteDeps["upstreamOf"];
+  readonly onRetry: RetryDeps["onRetry"];
+  readonly onAdmissionChange: GateDeps["onAdmissionChange"];
+  readonly reportDefect: (error: unknown, requestId: string) => void;
+  /** What the gateway answers by itself; a plain sidecar has nothing. */
+  readonly answerLocally?: Layer<Call>;
+}
+
+export function outboundStack(params: OutboundParams, deps: OutboundDeps): Service<Call> {
+  const { clock, random, states, pool } = deps;
+  return stack(
+    // Outermost: what is recorded is what the caller saw, with all the time it took.
+    record("outbound", deps.recorders, clock),
+    // Outside of everything that can fail: no error leaves as a bare reset.
+    rescue(deps.reportDefect),
+    // Before anything that costs memory or waits: an overload is refused at once.
+    shed(params.maxCallsInFlight),
+    // Outside of every wait, so that none outlives the caller's patience.
+    deadline(clock, whereOf),
+    // Health and reflection are the gateway's own and never routed.
+    deps.answerLocally ?? pass,
+    // Once per call, outside retry: a retry stays on its side of a split.
+    route({ upstreams: deps.upstreams, random, upstreamOf: deps.upstreamOf }),
+    // Outside balance: every try picks a fresh endpoint.
+    retry({ clock, random, maxReplayBytes: params.maxReplayBytes, onRetry: deps.onRetry }),
+    // Outside gate: it asks which endpoints are admitted, gate counts what became of the choice.
+    balance(states, clock),
+    // Innermost but one: sees each try at its endpoint by itself, retried ones too.
+    gate({ states, clock, random, onAdmissionChange: deps.onAdmissionChange }),
+    dial(pool, clock),
+  );
+}
+
+const pass: Layer<Call> = (next) => next;

@@ -1,0 +1,91 @@
+// Where a call turns into HTTP/2 again: one request over the pool, and its reply. The ends of both stacks use it
+// (outbound/dial.ts, inbound/dial-app.ts); a cancelled call resets its stream here.
+
+import type { Call, Outcome, Reply } from "./call.ts";
+import { failureOfStream, whereOf } from "./as-failure.ts";
+import { classify } from "./grpc/classify.ts";
+import type { BodySource } from "./http2/body.ts";
+import type { ReplyListener } from "./http2/client.ts";
+import { ErrorCode, type StreamError } from "./http2/error-code.ts";
+import type { HeaderFields } from "./http2/header-field.ts";
+import type { Pool } from "./transport/pool.ts";
+
+/** A request on its way: where to, and what. */
+export interface OutgoingRequest {
+  readonly host: string;
+  readonly port: number;
+  readonly connectTimeoutMs: number;
+  readonly fields: HeaderFields;
+  /** Undefined: the request ends with its header. */
+  readonly body: BodySource | undefined;
+}
+
+/** Resolves with the reply when its header is there; rejects with a ProxyFailure when none will come. */
+export function sendRequest(pool: Pool, call: Call, request: OutgoingRequest): Promise<Reply> {
+  if (call.cancelled !== undefined) return Promise.reject(call.cancelled);
+  return new Promise((resolve, reject) => {
+    const reply = new UpstreamReply(call, resolve, reject);
+    const { host, port, connectTimeoutMs, fields, body } = request;
+    const stream = pool.request(host, port, connectTimeoutMs, fields, body, reply);
+    call.onCancel(() => stream.cancel(ErrorCode.CANCEL));
+  });
+}
+
+class UpstreamReply implements Reply, ReplyListener {
+  readonly #call: Call;
+  readonly #resolve: (reply: Reply) => void;
+  readonly #reject: (error: unknown) => void;
+  #head: { readonly fields: HeaderFields; readonly end: boolean; readonly body: BodySource } | undefined = undefined;
+  #outcome: Outcome | undefined = undefined;
+  #listeners: ((outcome: Outcome) => void)[] = [];
+
+  constructor(call: Call, resolve: (reply: Reply) => void, reject: (error: unknown) => void) {
+    this.#call = call;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  get fields(): HeaderFields {
+    return this.#head!.fields;
+  }
+
+  get endsWithHead(): boolean {
+    return this.#head!.end;
+  }
+
+  get body(): BodySource {
+    return this.#head!.body;
+  }
+
+  onEnd(listener: (outcome: Outcome) => void): void {
+    if (this.#outcome !== undefined) listener(this.#outcome);
+    else this.#listeners.push(listener);
+  }
+
+  head(fields: HeaderFields, end: boolean, body: BodySource): void {
+    this.#head = { fields, end, body };
+    this.#resolve(this);
+  }
+
+  failed(error: StreamError): void {
+    this.#reject(this.#call.cancelled ?? failureOfStream(error, whereOf(this.#call)));
+  }
+
+  ended(trailers: HeaderFields | undefined, error: StreamError | undefined): void {
+    if (this.#head === undefined) return;
+    this.#outcome = this.#verdict(trailers, error);
+    const listeners = this.#listeners;
+    this.#listeners = [];
+    for (const listener of listeners) listener(this.#outcome);
+  }
+
+  #verdict(trailers: HeaderFields | undefined, error: StreamError | undefined): Outcome {
+    if (error === undefined) return classify(this.fields, { trailers, error: undefined });
+    const failure = this.#call.cancelled ?? failureOfStream(error, "");
+    return { status: failure.row.status, httpStatus: statusOf(this.fields), failure: failure.kind };
+  }
+}
+
+function statusOf(fields: HeaderFields): number {
+  return Number(fields[0]?.name === ":status" ? fields[0].value : 0);
+}

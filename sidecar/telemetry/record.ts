@@ -1,0 +1,32 @@
+// The outermost layer: watches a call from its first moment to its last and tells the recorders (metrics, span, access
+// log) once, at the end, what the caller saw. Sits outside rescue, so that a failure is recorded as the reply it became.
+
+import type { Clock } from "../../common/clock.ts";
+import type { Call, Outcome } from "../call.ts";
+import type { Layer } from "../stack.ts";
+
+/** A call that has ended, for recorders. */
+export interface EndedCall {
+  readonly direction: "inbound" | "outbound";
+  readonly call: Call;
+  readonly outcome: Outcome;
+  readonly durationMs: number;
+}
+
+export type Recorder = (ended: EndedCall) => void;
+
+export function record(
+  direction: EndedCall["direction"],
+  recorders: readonly Recorder[],
+  clock: Clock,
+): Layer<Call> {
+  return (next) =>
+    async function record(call) {
+      const reply = await next(call);
+      reply.onEnd((outcome) => {
+        const durationMs = clock.nowMs() - call.receivedAtMs;
+        for (const recorder of recorders) recorder({ direction, call, outcome, durationMs });
+      });
+      return reply;
+    };
+}
