@@ -1,0 +1,70 @@
+// Turns a failure of Ferry into the reply that the caller gets: `rescue` calls it, nothing else makes such replies. To
+// gRPC always HTTP 200 with an explicit status in ONE header block (Trailers-Only); never a bare HTTP error, which
+// clients would guess a status from. Every such reply says that it is Ferry's and why.
+
+import { encodeStatusDetails } from "../../common/status-details.ts";
+import type { Outcome, Reply } from "../call.ts";
+import type { ProxyFailure } from "../failure.ts";
+import { type BodySource, emptyBody } from "../http2/body.ts";
+import { HeaderField, type HeaderFields } from "../http2/header-field.ts";
+import { encodeGrpcMessage } from "./percent.ts";
+
+/** Longer texts are cut: a reply's header should stay below 8 KiB, the limit of gRPC's C core. */
+const maxTextLength = 512;
+
+const status200 = new HeaderField(":status", "200");
+const contentTypeGrpc = new HeaderField("content-type", "application/grpc");
+const contentTypeText = new HeaderField("content-type", "text/plain; charset=utf-8");
+
+/** The reply for `failure`; `isGrpc` as in the Call it answers. */
+export function failureReply(failure: ProxyFailure, isGrpc: boolean): Reply {
+  return isGrpc ? grpcReply(failure) : plainReply(failure);
+}
+
+/** The trailers that end a gRPC reply whose header has gone out already. */
+export function failureTrailers(failure: ProxyFailure): HeaderFields {
+  const message = cut(failure.message);
+  const details = encodeStatusDetails({
+    code: failure.row.status,
+    message,
+    errorInfo: {
+      reason: failure.kind.toUpperCase(),
+      domain: "ferry",
+      metadata: { where: cut(failure.where), attempts: String(failure.attempts) },
+    },
+  });
+  return [
+    new HeaderField("grpc-status", String(failure.row.status)),
+    new HeaderField("grpc-message", encodeGrpcMessage(message)),
+    new HeaderField("x-ferry-failure", failure.kind),
+    new HeaderField("grpc-status-details-bin", details),
+  ];
+}
+
+function grpcReply(failure: ProxyFailure): Reply {
+  const fields = [status200, contentTypeGrpc, ...failureTrailers(failure)];
+  const outcome: Outcome = { status: failure.row.status, httpStatus: 200, failure: failure.kind };
+  return { fields, endsWithHead: true, body: emptyBody, onEnd: (listener) => listener(outcome) };
+}
+
+function plainReply(failure: ProxyFailure): Reply {
+  const { status, httpStatus } = failure.row;
+  const text = Buffer.from(`${failure.kind}: ${cut(failure.message)}\n`);
+  const fields = [
+    new HeaderField(":status", String(httpStatus)),
+    contentTypeText,
+    new HeaderField("content-length", String(text.length)),
+    new HeaderField("x-ferry-failure", failure.kind),
+  ];
+  const outcome: Outcome = { status, httpStatus, failure: failure.kind };
+  return { fields, endsWithHead: false, body: wholeBody(text), onEnd: (listener) => listener(outcome) };
+}
+
+/** A body that is there already and smaller than any window. */
+function wholeBody(bytes: Buffer): BodySource {
+  return { attach: (sink) => sink.data(bytes, true), grant() {}, cancel() {} };
+}
+
+function cut(text: string): string {
+  return text.length <= maxTextLength ? text : `${text.slice(0, maxTextLength - 1)}…`;
+}
