@@ -4,6 +4,11 @@
 
 export interface DiscoveryChain {
   readonly ServiceName: string;
+  readonly Namespace?: string;
+  readonly Partition?: string;
+  readonly Datacenter?: string;
+  /** No router, splitter or resolver applies: one resolver node, everything by default. */
+  readonly Default?: boolean;
   readonly Protocol: string;
   readonly StartNode: string;
   readonly Nodes: Readonly<Record<string, ChainNode>>;
@@ -32,6 +37,8 @@ export interface RouteMatch {
     readonly PathExact?: string;
     readonly PathPrefix?: string;
     readonly PathRegex?: string;
+    /** Of the path only. */
+    readonly CaseInsensitive?: boolean;
     readonly Header?: readonly HeaderMatch[];
     readonly Methods?: readonly string[];
   };
@@ -50,6 +57,8 @@ export interface HeaderMatch {
 export interface RouteDestination {
   readonly Service?: string;
   readonly ServiceSubset?: string;
+  readonly Namespace?: string;
+  readonly Partition?: string;
   /** Duration as `2s`, or integer nanoseconds as Consul sometimes returns it. */
   readonly RequestTimeout?: string | number;
   readonly NumRetries?: number;
@@ -73,7 +82,13 @@ export interface SplitterNode {
 }
 
 export interface ChainSplit {
-  readonly Definition?: { readonly RequestHeaders?: HeaderChange; readonly ResponseHeaders?: HeaderChange };
+  readonly Definition?: {
+    readonly Weight?: number;
+    readonly Service?: string;
+    readonly ServiceSubset?: string;
+    readonly RequestHeaders?: HeaderChange;
+    readonly ResponseHeaders?: HeaderChange;
+  };
   /** Percent, two decimals; absent means 0. */
   readonly Weight?: number;
   readonly NextNode: string;
@@ -83,6 +98,7 @@ export interface ResolverNode {
   readonly Type: "resolver";
   readonly Name: string;
   readonly Resolver: {
+    readonly Default?: boolean;
     readonly ConnectTimeout?: string | number;
     readonly RequestTimeout?: string | number;
     readonly Target: string;
@@ -95,6 +111,11 @@ export interface ChainTarget {
   readonly ID: string;
   readonly Service: string;
   readonly ServiceSubset?: string;
+  readonly Namespace?: string;
+  readonly Partition?: string;
+  readonly Datacenter?: string;
+  readonly SNI?: string;
+  readonly Name?: string;
   readonly Subset?: { readonly Filter?: string; readonly OnlyPassing?: boolean };
   readonly ConnectTimeout?: string | number;
 }

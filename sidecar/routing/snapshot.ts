@@ -3,6 +3,7 @@
 
 import type { Endpoint } from "../discovery/registry.ts";
 import type { DiscoveryChain } from "./discovery-chain.ts";
+import type { ServicePolicy } from "./service-policy.ts";
 
 export interface Snapshot {
   /** The upstream's name, as callers write it in `:authority`. */
@@ -14,6 +15,8 @@ export interface Snapshot {
   readonly endpoints: Readonly<Record<string, readonly Endpoint[]>>;
   /** By full method path: what is known of the method. Absent: unknown, so never retried on suspicion. */
   readonly methods: Readonly<Record<string, MethodTraits>>;
+  /** By service, for every service that a target of the chain names: our own settings, defaults filled in. */
+  readonly policies: Readonly<Record<string, ServicePolicy>>;
 }
 
 export interface MethodTraits {

@@ -1,0 +1,49 @@
+// Puts together what is known of one upstream: its chain, the instances of the services that the chain leads to, its
+// methods and our own settings. Called by the control part after any of these changed; pure. The registry's answer is
+// divided among the chain's targets by their subset filters (with Consul the server does that).
+
+import type { Endpoint } from "../discovery/registry.ts";
+import { compileFilter } from "./bexpr.ts";
+import type { ChainTarget, DiscoveryChain } from "./discovery-chain.ts";
+import { readPolicy } from "./mesh-config/ferry-settings.ts";
+import { servicesOf } from "./route-leg.ts";
+import type { ServicePolicy } from "./service-policy.ts";
+import type { MethodTraits, Snapshot } from "./snapshot.ts";
+
+export interface SnapshotInput {
+  readonly upstream: string;
+  readonly revision: number;
+  readonly chain: DiscoveryChain;
+  /** By service: what the registry told, healthy or not. */
+  readonly instances: ReadonlyMap<string, readonly Endpoint[]>;
+  readonly methods: Readonly<Record<string, MethodTraits>>;
+  /** proxy-defaults.Config; only its `ferry_*` keys are read. */
+  readonly globalConfig?: Readonly<Record<string, unknown>> | undefined;
+  /** service-defaults.Meta by service; only `ferry_*` keys are read. */
+  readonly serviceMeta?: ReadonlyMap<string, Readonly<Record<string, string>>> | undefined;
+}
+
+export function compileSnapshot(input: SnapshotInput): Snapshot {
+  const { upstream, revision, chain, methods } = input;
+  const endpoints: Record<string, readonly Endpoint[]> = {};
+  for (const [id, target] of Object.entries(chain.Targets)) {
+    endpoints[id] = (input.instances.get(target.Service) ?? []).filter(subsetTest(target));
+  }
+  const policies: Record<string, ServicePolicy> = {};
+  for (const service of servicesOf(chain)) policies[service] = policyOf(input, service);
+  return { upstream, revision, chain, endpoints, methods, policies };
+}
+
+/** The nearest to the owner wins: default < global < the entry point's service < the service that is called. */
+function policyOf(input: SnapshotInput, service: string): ServicePolicy {
+  const layers = [input.globalConfig, input.chain.ServiceMeta, input.serviceMeta?.get(service)];
+  return readPolicy(layers.filter((layer) => layer !== undefined)).policy;
+}
+
+/** A filter that is not valid matches nobody: traffic for one subset never leaks to another. */
+function subsetTest(target: ChainTarget): (endpoint: Endpoint) => boolean {
+  const filter = target.Subset?.Filter ?? "";
+  if (filter === "") return () => true;
+  const compiled = compileFilter(filter);
+  return compiled.ok ? compiled.test : () => false;
+}

@@ -1,0 +1,159 @@
+// Follows a route of the discovery chain through splitters to its resolvers and makes of each end a leg: a share of the
+// traffic, with the Route and the endpoints that its calls get. Called by route-table.ts when a snapshot is compiled;
+// the objects made here are what calls share.
+
+import type { Endpoint } from "../discovery/registry.ts";
+import type { ChainSplit, DiscoveryChain, HeaderChange, ResolverNode, RouteDestination } from "./discovery-chain.ts";
+import { durationMs } from "./duration.ts";
+import { isEligible } from "./eligible-endpoints.ts";
+import type { Route, RouteDecision } from "./route-table.ts";
+import { defaultPolicy } from "./service-policy.ts";
+import type { MethodTraits, Snapshot } from "./snapshot.ts";
+
+/** One end of a route. */
+export interface Leg {
+  /** Its share in hundredths of a percent. */
+  readonly weight: number;
+  /** For unary methods and those of which nothing is known. */
+  readonly route: Route;
+  /** For methods that are known to stream: a cap on a unary call's time does not end a stream. */
+  readonly streamRoute: Route;
+  readonly targets: readonly { readonly id: string; readonly endpoints: readonly Endpoint[] }[];
+  /** By kind and idempotency of the method: the decisions made so far. */
+  readonly decisions: Map<string, RouteDecision>;
+}
+
+export interface LegStart {
+  /** The rule that leads here, for the explanation; empty when there is no router. */
+  readonly where: string;
+  readonly nextNode: string;
+  readonly destination: RouteDestination | undefined;
+  /** The chain starts at `nextNode`: only then does a resolver's RequestTimeout apply. */
+  readonly startsHere: boolean;
+}
+
+interface Walk extends LegStart {
+  readonly snapshot: Snapshot;
+  readonly legs: Leg[];
+}
+
+interface Step {
+  readonly node: string;
+  /** Percent of the route's traffic that comes this way. */
+  readonly share: number;
+  readonly explanation: readonly string[];
+  readonly requestHeaders: readonly HeaderChange[];
+  readonly responseHeaders: readonly HeaderChange[];
+}
+
+/** Consul flattens splitters, so one level is the rule; the bound only keeps a broken chain from looping. */
+const maxDepth = 16;
+
+/** No legs: the chain leads nowhere that we know, and calls of this route fail rather than go astray. */
+export function compileLegs(snapshot: Snapshot, start: LegStart): readonly Leg[] {
+  const walk: Walk = { ...start, snapshot, legs: [] };
+  const step = {
+    node: start.nextNode,
+    share: 100,
+    explanation: start.where === "" ? [] : [start.where],
+    requestHeaders: changes(start.destination?.RequestHeaders),
+    responseHeaders: changes(start.destination?.ResponseHeaders),
+  };
+  follow(walk, step, 0);
+  return walk.legs;
+}
+
+/** The decision for a method on this leg; the same object for methods of the same kind. */
+export function decisionFor(leg: Leg, traits: MethodTraits | undefined): RouteDecision {
+  const key = traits === undefined ? "unknown" : `${traits.kind} ${traits.idempotent}`;
+  const known = leg.decisions.get(key);
+  if (known !== undefined) return known;
+  const isStream = traits !== undefined && traits.kind !== "unary";
+  const decision = { route: isStream ? leg.streamRoute : leg.route, candidates: { targets: leg.targets, traits } };
+  leg.decisions.set(key, decision);
+  return decision;
+}
+
+function follow(walk: Walk, step: Step, depth: number): void {
+  const node = walk.snapshot.chain.Nodes[step.node];
+  if (node === undefined || depth > maxDepth) return;
+  if (node.Type === "splitter") {
+    for (const split of node.Splits) follow(walk, afterSplit(step, split, displayName(node.Name)), depth + 1);
+  } else if (node.Type === "resolver") {
+    const leg = compileLeg(walk, step, node);
+    if (leg !== undefined) walk.legs.push(leg);
+  }
+}
+
+function afterSplit(step: Step, split: ChainSplit, name: string): Step {
+  const weight = split.Weight ?? 0;
+  return {
+    node: split.NextNode,
+    share: (step.share * weight) / 100,
+    explanation: [...step.explanation, `splitter ${name} ${weight}%`],
+    requestHeaders: [...step.requestHeaders, ...changes(split.Definition?.RequestHeaders)],
+    responseHeaders: [...step.responseHeaders, ...changes(split.Definition?.ResponseHeaders)],
+  };
+}
+
+function compileLeg(walk: Walk, step: Step, node: ResolverNode): Leg | undefined {
+  const { snapshot } = walk;
+  const target = snapshot.chain.Targets[node.Resolver.Target];
+  if (target === undefined) return undefined;
+  const policy = snapshot.policies[target.Service] ?? defaultPolicy;
+  const subset = target.ServiceSubset ?? "";
+  const own = capMs(walk.destination?.RequestTimeout, walk.startsHere ? node.Resolver.RequestTimeout : undefined);
+  const route: Route = {
+    upstream: snapshot.upstream,
+    service: target.Service,
+    subset,
+    timeoutMs: own ?? (policy.requestTimeoutMs > 0 ? policy.requestTimeoutMs : Number.POSITIVE_INFINITY),
+    connectTimeoutMs: durationMs(node.Resolver.ConnectTimeout, 5_000),
+    retries: retriesOf(walk.destination, policy.retries),
+    ejection: policy.ejection,
+    requestHeaders: step.requestHeaders,
+    responseHeaders: step.responseHeaders,
+    explanation: [...step.explanation, subset === "" ? target.Service : `${target.Service} ${subset}`].join(" > "),
+  };
+  const ids = [node.Resolver.Target, ...(node.Resolver.Failover?.Targets ?? [])];
+  return {
+    weight: Math.round(step.share * 100),
+    route,
+    streamRoute: { ...route, timeoutMs: own ?? Number.POSITIVE_INFINITY },
+    targets: ids.map((id) => ({ id, endpoints: eligibleOf(snapshot, id) })),
+    decisions: new Map(),
+  };
+}
+
+function eligibleOf(snapshot: Snapshot, targetId: string): readonly Endpoint[] {
+  const target = snapshot.chain.Targets[targetId];
+  if (target === undefined) return [];
+  return (snapshot.endpoints[targetId] ?? []).filter((endpoint) => isEligible(endpoint, target));
+}
+
+/** The cap that the chain itself states; Infinity where it is switched off (negative), undefined where it is silent. */
+function capMs(onRoute: string | number | undefined, onResolver: string | number | undefined): number | undefined {
+  const stated = durationMs(onRoute, 0) || durationMs(onResolver, 0);
+  if (stated === 0) return undefined;
+  return stated < 0 ? Number.POSITIVE_INFINITY : stated;
+}
+
+/** NumRetries 0 is how Consul writes "not set". */
+function retriesOf(destination: RouteDestination | undefined, byPolicy: number): number {
+  const stated = destination?.NumRetries ?? 0;
+  return stated > 0 ? stated : byPolicy;
+}
+
+function changes(change: HeaderChange | undefined): readonly HeaderChange[] {
+  return change === undefined ? [] : [change];
+}
+
+/** Without the namespace and partition that everything of the open-source Consul is in. For people only. */
+export function displayName(nodeName: string): string {
+  return nodeName.replace(/\.default\.default$/, "");
+}
+
+/** The services whose instances a chain can lead to: what must be watched for it. Sorted. */
+export function servicesOf(chain: DiscoveryChain): readonly string[] {
+  return [...new Set(Object.values(chain.Targets).map((target) => target.Service))].sort();
+}
