@@ -127,7 +127,6 @@ export const failures = {
 
 export type FailureKind = keyof typeof failures;
 
-
 /** A failure of the proxy, on its way to `rescue`, which turns it into a reply. */
 export class ProxyFailure extends Error {
   readonly kind: FailureKind;

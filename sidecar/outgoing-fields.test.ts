@@ -7,7 +7,10 @@ function fieldsOf(entries: Record<string, string>): HeaderFields {
   return Object.entries(entries).map(([name, value]) => new HeaderField(name, value));
 }
 
-function outgoing(entries: Record<string, string>, facts: { attempt?: number; leftMs?: number; previous?: number } = {}) {
+function outgoing(
+  entries: Record<string, string>,
+  facts: { attempt?: number; leftMs?: number; previous?: number } = {},
+) {
   const call = {
     fields: fieldsOf(entries),
     trace: { traceId: "a".repeat(32), spanId: "b".repeat(16), parentSpanId: undefined, sampled: true },

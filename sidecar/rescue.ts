@@ -82,4 +82,3 @@ class RescuedReply implements Reply, BodySource, BodySink {
     this.#sink?.trailers(failureTrailers(this.#explain(error)));
   }
 }
-

@@ -1,14 +1,25 @@
 // Where a call turns into HTTP/2 again: one request over the pool, and its reply. The ends of both stacks use it
 // (outbound/dial.ts, inbound/dial-app.ts); a cancelled call resets its stream here.
 
-import type { Call, Outcome, Reply } from "./call.ts";
 import { failureOfStream, whereOf } from "./as-failure.ts";
+import type { Call, Outcome, Reply } from "./call.ts";
 import { classify } from "./grpc/classify.ts";
 import type { BodySource } from "./http2/body.ts";
-import type { ReplyListener } from "./http2/client.ts";
+import type { ClientStream, ReplyListener } from "./http2/client.ts";
 import { ErrorCode, type StreamError } from "./http2/error-code.ts";
 import type { HeaderFields } from "./http2/header-field.ts";
-import type { Pool } from "./transport/pool.ts";
+
+/** What a stack ends in: transport/pool.ts, or in tests a scripted one. */
+export interface RequestSender {
+  request(
+    host: string,
+    port: number,
+    connectTimeoutMs: number,
+    fields: HeaderFields,
+    body: BodySource | undefined,
+    listener: ReplyListener,
+  ): ClientStream;
+}
 
 /** A request on its way: where to, and what. */
 export interface OutgoingRequest {
@@ -21,12 +32,12 @@ export interface OutgoingRequest {
 }
 
 /** Resolves with the reply when its header is there; rejects with a ProxyFailure when none will come. */
-export function sendRequest(pool: Pool, call: Call, request: OutgoingRequest): Promise<Reply> {
+export function sendRequest(sender: RequestSender, call: Call, request: OutgoingRequest): Promise<Reply> {
   if (call.cancelled !== undefined) return Promise.reject(call.cancelled);
   return new Promise((resolve, reject) => {
     const reply = new UpstreamReply(call, resolve, reject);
     const { host, port, connectTimeoutMs, fields, body } = request;
-    const stream = pool.request(host, port, connectTimeoutMs, fields, body, reply);
+    const stream = sender.request(host, port, connectTimeoutMs, fields, body, reply);
     call.onCancel(() => stream.cancel(ErrorCode.CANCEL));
   });
 }
@@ -80,7 +91,7 @@ class UpstreamReply implements Reply, ReplyListener {
   }
 
   #verdict(trailers: HeaderFields | undefined, error: StreamError | undefined): Outcome {
-    if (error === undefined) return classify(this.fields, { trailers, error: undefined });
+    if (error === undefined) return classify(this.fields, { trailers, error: undefined }, this.#call.isGrpc);
     const failure = this.#call.cancelled ?? failureOfStream(error, "");
     return { status: failure.row.status, httpStatus: statusOf(this.fields), failure: failure.kind };
   }

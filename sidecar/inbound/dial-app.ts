@@ -4,9 +4,8 @@
 import type { Clock } from "../../common/clock.ts";
 import type { Call } from "../call.ts";
 import { outgoingFields } from "../outgoing-fields.ts";
-import { sendRequest } from "../send-request.ts";
+import { type RequestSender, sendRequest } from "../send-request.ts";
 import type { Service } from "../stack.ts";
-import type { Pool } from "../transport/pool.ts";
 
 export interface AppAddress {
   readonly host: string;
@@ -16,10 +15,10 @@ export interface AppAddress {
 /** An application on this host answers a connect at once or not at all. */
 const connectTimeoutMs = 1_000;
 
-export function dialApp(pool: Pool, app: AppAddress, clock: Clock): Service<Call> {
+export function dialApp(sender: RequestSender, app: AppAddress, clock: Clock): Service<Call> {
   return function dialApp(call) {
     call.notes.attempts = 1;
-    return sendRequest(pool, call, {
+    return sendRequest(sender, call, {
       host: app.host,
       port: app.port,
       connectTimeoutMs,

@@ -3,12 +3,12 @@
 
 import type { Clock } from "../../common/clock.ts";
 import type { Call } from "../call.ts";
-import { type Recorder, record } from "../telemetry/record.ts";
 import { rescue } from "../rescue.ts";
 import { deadline } from "../resilience/deadline.ts";
 import { shed } from "../resilience/shed.ts";
+import type { RequestSender } from "../send-request.ts";
 import { type Service, stack } from "../stack.ts";
-import type { Pool } from "../transport/pool.ts";
+import { type Recorder, record } from "../telemetry/record.ts";
 import { type AppAddress, dialApp } from "./dial-app.ts";
 
 export interface InboundParams {
@@ -20,14 +20,14 @@ export interface InboundParams {
 
 export interface InboundDeps {
   readonly clock: Clock;
-  readonly pool: Pool;
+  readonly sender: RequestSender;
   readonly recorders: readonly Recorder[];
   readonly reportDefect: (error: unknown, requestId: string) => void;
 }
 
 export function inboundStack(params: InboundParams, deps: InboundDeps): Service<Call> {
   const { app, appName, maxCallsInFlight } = params;
-  const { clock, pool } = deps;
+  const { clock, sender } = deps;
   return stack(
     // Outermost: what is recorded is what the calling sidecar saw.
     record("inbound", deps.recorders, clock),
@@ -37,6 +37,6 @@ export function inboundStack(params: InboundParams, deps: InboundDeps): Service<
     shed(maxCallsInFlight),
     // The calling sidecar enforces it too; here it frees the application when that one is gone.
     deadline(clock, () => `${app.host}:${app.port} (${appName})`),
-    dialApp(pool, app, clock),
+    dialApp(sender, app, clock),
   );
 }

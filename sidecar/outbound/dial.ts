@@ -3,14 +3,13 @@
 import type { Clock } from "../../common/clock.ts";
 import type { EndpointCall } from "../call.ts";
 import { outgoingFields } from "../outgoing-fields.ts";
-import { sendRequest } from "../send-request.ts";
+import { type RequestSender, sendRequest } from "../send-request.ts";
 import type { Service } from "../stack.ts";
-import type { Pool } from "../transport/pool.ts";
 
-export function dial(pool: Pool, clock: Clock): Service<EndpointCall> {
+export function dial(sender: RequestSender, clock: Clock): Service<EndpointCall> {
   return function dial({ routed, endpoint }) {
     const { call, route } = routed;
-    return sendRequest(pool, call, {
+    return sendRequest(sender, call, {
       host: endpoint.host,
       port: endpoint.port,
       connectTimeoutMs: route.connectTimeoutMs,

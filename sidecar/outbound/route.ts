@@ -6,9 +6,9 @@ import type { Random } from "../../common/random.ts";
 import type { Call, Reply, RoutedCall } from "../call.ts";
 import { ProxyFailure } from "../failure.ts";
 import { HeaderField, type HeaderFields } from "../http2/header-field.ts";
+import { changedFields } from "../outgoing-fields.ts";
 import { type Route, type RouteTable, resolveRoute } from "../routing/route-table.ts";
 import type { Layer } from "../stack.ts";
-import { changedFields } from "../outgoing-fields.ts";
 import type { Upstreams } from "./upstreams.ts";
 
 export interface RouteDeps {

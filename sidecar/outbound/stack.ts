@@ -5,7 +5,6 @@ import type { Clock } from "../../common/clock.ts";
 import type { Random } from "../../common/random.ts";
 import { whereOf } from "../as-failure.ts";
 import type { Call } from "../call.ts";
-import { type Recorder, record } from "../telemetry/record.ts";
 import { rescue } from "../rescue.ts";
 import { balance } from "../resilience/balance.ts";
 import { deadline } from "../resilience/deadline.ts";
@@ -13,8 +12,9 @@ import type { EndpointStates } from "../resilience/endpoint-states.ts";
 import { type GateDeps, gate } from "../resilience/gate.ts";
 import { type RetryDeps, retry } from "../resilience/retry.ts";
 import { shed } from "../resilience/shed.ts";
+import type { RequestSender } from "../send-request.ts";
 import { type Layer, type Service, stack } from "../stack.ts";
-import type { Pool } from "../transport/pool.ts";
+import { type Recorder, record } from "../telemetry/record.ts";
 import { dial } from "./dial.ts";
 import { type RouteDeps, route } from "./route.ts";
 import type { Upstreams } from "./upstreams.ts";
@@ -29,7 +29,7 @@ export interface OutboundDeps {
   readonly random: Random;
   readonly upstreams: Upstreams;
   readonly states: EndpointStates;
-  readonly pool: Pool;
+  readonly sender: RequestSender;
   readonly recorders: readonly Recorder[];
   readonly upstreamOf: RouteDeps["upstreamOf"];
   readonly onRetry: RetryDeps["onRetry"];
@@ -40,7 +40,7 @@ export interface OutboundDeps {
 }
 
 export function outboundStack(params: OutboundParams, deps: OutboundDeps): Service<Call> {
-  const { clock, random, states, pool } = deps;
+  const { clock, random, states, sender } = deps;
   return stack(
     // Outermost: what is recorded is what the caller saw, with all the time it took.
     record("outbound", deps.recorders, clock),
@@ -60,7 +60,7 @@ export function outboundStack(params: OutboundParams, deps: OutboundDeps): Servi
     balance(states, clock),
     // Innermost but one: sees each try at its endpoint by itself, retried ones too.
     gate({ states, clock, random, onAdmissionChange: deps.onAdmissionChange }),
-    dial(pool, clock),
+    dial(sender, clock),
   );
 }
 

@@ -2,9 +2,9 @@
 // whatever is under way further in is cancelled. Sits outside of everything that may wait, so that no wait outlives it.
 // The remaining time that the next hop gets is written by outgoing-fields.ts.
 
+import type { Clock } from "../../common/clock.ts";
 import type { Call } from "../call.ts";
 import { ProxyFailure } from "../failure.ts";
-import type { Clock } from "../../common/clock.ts";
 import type { Layer } from "../stack.ts";
 
 /** `where`: who is late, for the message, asked when the deadline passes. */
@@ -15,7 +15,11 @@ export function deadline(clock: Clock, where: (call: Call) => string): Layer<Cal
       if (atMs === Number.POSITIVE_INFINITY) return orCancelled(next(call), call);
       if (Number.isNaN(atMs)) {
         return Promise.reject(
-          new ProxyFailure("bad_request", "", "grpc-timeout is malformed; expected 1 to 8 digits and one of H M S m u n"),
+          new ProxyFailure(
+            "bad_request",
+            "",
+            "grpc-timeout is malformed; expected 1 to 8 digits and one of H M S m u n",
+          ),
         );
       }
       const leftMs = atMs - clock.nowMs();

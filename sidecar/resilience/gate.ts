@@ -3,8 +3,8 @@
 
 import type { Clock } from "../../common/clock.ts";
 import type { Random } from "../../common/random.ts";
-import type { EndpointCall, Outcome } from "../call.ts";
 import { asFailure } from "../as-failure.ts";
+import type { EndpointCall, Outcome } from "../call.ts";
 import type { Layer } from "../stack.ts";
 import type { EndpointState, EndpointStates } from "./endpoint-states.ts";
 import { afterSend, afterVerdict, verdictOf } from "./failure-accrual.ts";

@@ -4,10 +4,10 @@
 
 import { type Clock, wait } from "../../common/clock.ts";
 import type { Random } from "../../common/random.ts";
+import { asFailure } from "../as-failure.ts";
 import type { Outcome, Reply, RoutedCall } from "../call.ts";
 import type { Endpoint } from "../discovery/registry.ts";
 import { ErrorCode } from "../http2/error-code.ts";
-import { asFailure } from "../as-failure.ts";
 import type { Layer, Service } from "../stack.ts";
 import { holdReply } from "./held-reply.ts";
 import { ReplayBuffer } from "./replay-buffer.ts";

@@ -15,11 +15,7 @@ export interface EndedCall {
 
 export type Recorder = (ended: EndedCall) => void;
 
-export function record(
-  direction: EndedCall["direction"],
-  recorders: readonly Recorder[],
-  clock: Clock,
-): Layer<Call> {
+export function record(direction: EndedCall["direction"], recorders: readonly Recorder[], clock: Clock): Layer<Call> {
   return (next) =>
     async function record(call) {
       const reply = await next(call);

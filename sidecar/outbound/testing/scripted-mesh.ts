@@ -1,0 +1,278 @@
+// The real outbound stack with a clock that stands still and endpoints that answer by script: what the stack tests run
+// on. An endpoint's script is a list of answers, one for each request that reaches it; the last one repeats.
+
+import { seededRandom } from "../../../common/random.ts";
+import { TestingClock } from "../../../common/testing-clock.ts";
+import type { Call, Outcome, Reply } from "../../call.ts";
+import type { Endpoint } from "../../discovery/registry.ts";
+import { type BodySink, type BodySource, emptyBody } from "../../http2/body.ts";
+import type { ReplyListener } from "../../http2/client.ts";
+import { ErrorCode, StreamError } from "../../http2/error-code.ts";
+import { HeaderField, type HeaderFields, valueOf } from "../../http2/header-field.ts";
+import { ReceivedCall } from "../../received-call.ts";
+import { EndpointStates } from "../../resilience/endpoint-states.ts";
+import { defaultPolicy, type ServicePolicy } from "../../routing/service-policy.ts";
+import type { MethodTraits, Snapshot } from "../../routing/snapshot.ts";
+import type { RequestSender } from "../../send-request.ts";
+import type { Service } from "../../stack.ts";
+import { outboundStack } from "../stack.ts";
+import { Upstreams } from "../upstreams.ts";
+
+/** What an endpoint does with one request. */
+export type Answer =
+  | { readonly kind: "trailers_only"; readonly status: number; readonly failure?: string }
+  /** A header, perhaps a message, then trailers. */
+  | { readonly kind: "status"; readonly status: number; readonly message?: string }
+  | { readonly kind: "refuse_connection" }
+  | { readonly kind: "refuse_stream" }
+  | { readonly kind: "lose_connection" }
+  /** A header and a message, then the connection breaks. */
+  | { readonly kind: "break_after_message" }
+  | { readonly kind: "never" };
+
+export interface Sent {
+  readonly endpoint: string;
+  readonly fields: HeaderFields;
+  readonly cancelled: boolean;
+  readonly body: string;
+}
+
+export interface CallResult {
+  readonly status: string | undefined;
+  readonly failure: string | undefined;
+  readonly attempts: string | undefined;
+  readonly message: string;
+  readonly details: string;
+}
+
+export class ScriptedMesh implements RequestSender {
+  readonly clock = new TestingClock();
+  readonly upstreams: Upstreams;
+  readonly states = new EndpointStates();
+  readonly sent: { endpoint: string; fields: HeaderFields; cancelled: boolean; body: string }[] = [];
+  readonly outcomes: Outcome[] = [];
+  readonly changes: string[] = [];
+  readonly #scripts = new Map<string, Answer[]>();
+  readonly #service: Service<Call>;
+  #ids = 0;
+
+  constructor() {
+    const random = seededRandom(7);
+    this.upstreams = new Upstreams({ clock: this.clock, states: this.states, want: () => {} });
+    this.#service = outboundStack(
+      { maxCallsInFlight: 1_000, maxReplayBytes: 1_024 },
+      {
+        clock: this.clock,
+        random,
+        upstreams: this.upstreams,
+        states: this.states,
+        sender: this,
+        recorders: [(ended) => this.outcomes.push(ended.outcome)],
+        upstreamOf: (call) => call.authority || undefined,
+        onRetry: () => {},
+        onAdmissionChange: (target, state) => this.changes.push(`${target.endpoint.id} ${state.accrual.state}`),
+        reportDefect: (error) => {
+          throw error;
+        },
+      },
+    );
+  }
+
+  /** Puts upstream `s` in force: the endpoints by id, each with its script, and what is known of method /s/M. */
+  serve(scripts: Record<string, Answer[]>, options: { traits?: MethodTraits; policy?: Partial<ServicePolicy> } = {}) {
+    const endpoints: Endpoint[] = Object.keys(scripts).map((id, index) => ({
+      id,
+      service: "s",
+      version: "v1",
+      host: id,
+      port: 1_000 + index,
+      weight: 1,
+      health: "passing",
+      meta: {},
+    }));
+    for (const [id, answers] of Object.entries(scripts)) this.#scripts.set(id, [...answers]);
+    const snapshot: Snapshot = {
+      upstream: "s",
+      revision: 1,
+      chain: {
+        ServiceName: "s",
+        Protocol: "grpc",
+        StartNode: "resolver:s",
+        Nodes: { "resolver:s": { Type: "resolver", Name: "s", Resolver: { Target: "s" } } },
+        Targets: { s: { ID: "s", Service: "s" } },
+      },
+      endpoints: { s: endpoints },
+      methods: options.traits === undefined ? {} : { "/s/M": options.traits },
+      policies: { s: { ...defaultPolicy, ...options.policy } },
+    };
+    this.upstreams.apply(snapshot);
+  }
+
+  /** Begins a call of /s/M with body `hello`. */
+  start(header: Record<string, string> = {}): { readonly call: ReceivedCall; readonly result: Promise<CallResult> } {
+    const all = {
+      ":method": "POST",
+      ":path": "/s/M",
+      ":authority": "s",
+      "content-type": "application/grpc",
+      ...header,
+    };
+    const fields = Object.entries(all).map(([name, value]) => new HeaderField(name, value));
+    const call = new ReceivedCall(
+      { fields, body: textBody("hello"), endsWithHead: false, peer: undefined },
+      {
+        nowMs: () => this.clock.nowMs(),
+        randomHex: (bytes) => String(++this.#ids).padStart(bytes * 2, "0"),
+        sampleNew: () => false,
+      },
+    );
+    return { call, result: this.#service(call).then(readReply) };
+  }
+
+  call(header: Record<string, string> = {}): Promise<CallResult> {
+    return this.start(header).result;
+  }
+
+  request(
+    host: string,
+    _port: number,
+    _connectTimeoutMs: number,
+    fields: HeaderFields,
+    body: BodySource | undefined,
+    listener: ReplyListener,
+  ) {
+    const sent = { endpoint: host, fields, cancelled: false, body: "" };
+    this.sent.push(sent);
+    const script = this.#scripts.get(host) ?? [];
+    const answer = script.length > 1 ? script.shift()! : script[0]!;
+    const isSent = answer.kind !== "refuse_connection";
+    if (isSent) body?.attach(collector(sent));
+    const exchange = new Exchange(listener);
+    queueMicrotask(() => exchange.play(answer));
+    return {
+      cancel: () => {
+        sent.cancelled = true;
+        exchange.fail(new StreamError(ErrorCode.CANCEL, "us", "cancelled"));
+      },
+    };
+  }
+}
+
+class Exchange implements BodySource {
+  readonly #listener: ReplyListener;
+  readonly #pending: ((sink: BodySink) => void)[] = [];
+  #sink: BodySink | undefined;
+  #hasHead = false;
+  #isOver = false;
+
+  constructor(listener: ReplyListener) {
+    this.#listener = listener;
+  }
+
+  play(answer: Answer): void {
+    switch (answer.kind) {
+      case "trailers_only": {
+        const extra = answer.failure === undefined ? [] : [new HeaderField("x-ferry-failure", answer.failure)];
+        this.#isOver = true;
+        this.#listener.head(
+          [...head, new HeaderField("grpc-status", String(answer.status)), ...extra],
+          true,
+          emptyBody,
+        );
+        this.#listener.ended(undefined, undefined);
+        return;
+      }
+      case "status": {
+        this.#head();
+        if (answer.message !== undefined) this.#push((sink) => sink.data(Buffer.from(answer.message!), false));
+        const trailers = [new HeaderField("grpc-status", String(answer.status))];
+        this.#isOver = true;
+        this.#push((sink) => sink.trailers(trailers));
+        this.#listener.ended(trailers, undefined);
+        return;
+      }
+      case "refuse_connection":
+        this.fail(new StreamError(ErrorCode.REFUSED_STREAM, "connection", "connect refused", true));
+        return;
+      case "refuse_stream":
+        this.fail(new StreamError(ErrorCode.REFUSED_STREAM, "peer", "refused", true));
+        return;
+      case "lose_connection":
+        this.fail(new StreamError(ErrorCode.CANCEL, "connection", "socket closed"));
+        return;
+      case "break_after_message":
+        this.#head();
+        this.#push((sink) => sink.data(Buffer.from("part"), false));
+        this.fail(new StreamError(ErrorCode.CANCEL, "connection", "socket closed"));
+        return;
+      case "never":
+        return;
+    }
+  }
+
+  fail(error: StreamError): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    if (this.#hasHead) this.#push((sink) => sink.abort(error));
+    else this.#listener.failed(error);
+    this.#listener.ended(undefined, error);
+  }
+
+  attach(sink: BodySink): void {
+    this.#sink = sink;
+    for (const event of this.#pending) event(sink);
+    this.#pending.length = 0;
+  }
+
+  grant(): void {}
+
+  cancel(): void {}
+
+  #head(): void {
+    this.#hasHead = true;
+    this.#listener.head(head, false, this);
+  }
+
+  #push(event: (sink: BodySink) => void): void {
+    if (this.#sink === undefined) this.#pending.push(event);
+    else event(this.#sink);
+  }
+}
+
+const head: HeaderFields = [new HeaderField(":status", "200"), new HeaderField("content-type", "application/grpc")];
+
+function textBody(text: string): BodySource {
+  return { attach: (sink) => sink.data(Buffer.from(text), true), grant: () => {}, cancel: () => {} };
+}
+
+function collector(sent: { body: string }): BodySink {
+  return {
+    data: (chunk) => {
+      sent.body += chunk.toString();
+    },
+    trailers: () => {},
+    abort: () => {},
+  };
+}
+
+function readReply(reply: Reply): Promise<CallResult> {
+  const attempts = valueOf(reply.fields, "x-ferry-attempts");
+  let message = "";
+  const result = (fields: HeaderFields): CallResult => ({
+    status: valueOf(fields, "grpc-status"),
+    failure: valueOf(fields, "x-ferry-failure"),
+    attempts,
+    message,
+    details: decodeURIComponent(valueOf(fields, "grpc-message") ?? ""),
+  });
+  if (reply.endsWithHead) return Promise.resolve(result(reply.fields));
+  return new Promise((resolve, reject) => {
+    reply.body.attach({
+      data: (chunk) => {
+        message += chunk.toString();
+      },
+      trailers: (fields) => resolve(result(fields)),
+      abort: reject,
+    });
+  });
+}
