@@ -1,0 +1,65 @@
+// Our own peer: the sidecar as it is shipped, with every default layer, one hop. It stands beside no application; its
+// upstream `bench` is one endpoint in a directory registry, the benchmark's backend. Descriptors are given as an image,
+// so that the method is known as idempotent and the replay buffer works on every call.
+
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { keepOutput, type Peer, spawnOnCore, stopChild } from "./peer.ts";
+
+const main = fileURLToPath(new URL("../../sidecar/main.ts", import.meta.url));
+const descriptors = fileURLToPath(new URL("../../proto/released/v0.1.0.binpb", import.meta.url));
+const startLimitMs = 15_000;
+
+interface Ready {
+  readonly event: string;
+  readonly upstreams?: Readonly<Record<string, string>>;
+}
+
+export const ferry: Peer = {
+  name: "ferry",
+  missing: () => undefined,
+  async start({ backendPort, folder, core }) {
+    const registry = join(folder, "registry/bench");
+    const meshConfig = join(folder, "mesh-config");
+    mkdirSync(registry, { recursive: true });
+    mkdirSync(meshConfig);
+    writeFileSync(join(registry, "bench-1.json"), instanceFile(backendPort));
+    const child = spawnOnCore(core, [process.execPath, main], {
+      // Settings of whoever runs the benchmark are not the sidecar's defaults.
+      ...Object.fromEntries(Object.keys(process.env).map((name) => [name, keptVariable(name)])),
+      FERRY_ROLE: "sidecar",
+      FERRY_SERVICE: "bench-client",
+      FERRY_HOME: folder,
+      FERRY_MESH_CONFIG: meshConfig,
+      FERRY_UPSTREAMS: "bench",
+      FERRY_DESCRIPTORS: descriptors,
+    });
+    const said = keepOutput(child);
+    const ready = await new Promise<Ready | undefined>((resolve) => {
+      const timer = setTimeout(() => resolve(undefined), startLimitMs);
+      createInterface({ input: child.stdout! }).once("line", (line) => resolve(JSON.parse(line) as Ready));
+      child.once("exit", () => resolve(undefined));
+      child.once("exit", () => clearTimeout(timer));
+    });
+    const address = ready?.upstreams?.bench;
+    if (address === undefined) {
+      await stopChild(child);
+      throw new Error(`the sidecar did not become ready: ${said()}`);
+    }
+    return { port: Number(address.slice(address.lastIndexOf(":") + 1)), stop: () => stopChild(child) };
+  },
+};
+
+function keptVariable(name: string): string | undefined {
+  return name.startsWith("FERRY_") || name.startsWith("OTEL_") ? undefined : process.env[name];
+}
+
+/** The registry's entry for the backend; this process stands in as its sidecar, so that the entry counts as alive. */
+function instanceFile(port: number): string {
+  const who = { id: "bench-1", service: "bench", version: "v1", weight: 1, meta: {} };
+  const where = { host: "127.0.0.1", port, admin: "" };
+  const how = { appPid: process.pid, sidecarPid: process.pid, sidecarStart: "", health: "passing", note: "" };
+  return JSON.stringify({ format: 1, ...who, ...where, ...how });
+}

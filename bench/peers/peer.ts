@@ -1,0 +1,97 @@
+// What the proxy benchmark knows of a peer, and how a peer's process is started on its core and ended by its pid.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { connect, createServer } from "node:net";
+
+export interface PeerParams {
+  readonly backendPort: number;
+  /** A folder of the peer's own for its configuration and state; removed afterwards. */
+  readonly folder: string;
+  /** The core that the peer's process is bound to. */
+  readonly core: number;
+}
+
+export interface RunningPeer {
+  /** Where it takes calls, on 127.0.0.1. */
+  readonly port: number;
+  stop(): Promise<void>;
+}
+
+export interface Peer {
+  readonly name: string;
+  /** Why it cannot be run on this machine, or undefined when it can. */
+  missing(): string | undefined;
+  /** Resolves when it accepts connections; rejects with what it said when it does not within 15 s. */
+  start(params: PeerParams): Promise<RunningPeer>;
+}
+
+const startLimitMs = 15_000;
+const stopLimitMs = 3_000;
+
+/** A loopback port that nobody listens on now. */
+export async function findFreePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+/** Starts `command` on `core`; the child's own pid is the command's, since taskset replaces itself. */
+export function spawnOnCore(core: number, command: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
+  return spawn("taskset", ["-c", String(core), ...command], {
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+}
+
+/** Starts a peer that listens on `port` and waits until it does. */
+export async function startListening(core: number, command: readonly string[], port: number): Promise<RunningPeer> {
+  const child = spawnOnCore(core, command);
+  const said = keepOutput(child);
+  const limitMs = performance.now() + startLimitMs;
+  while (!(await canConnect(port))) {
+    if (child.exitCode !== null || performance.now() > limitMs) {
+      await stopChild(child);
+      throw new Error(`${command[0]} does not listen on port ${port}: ${said()}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return { port, stop: () => stopChild(child) };
+}
+
+/** Drains what the child writes, so that it never blocks; returns a function that gives its last 2,000 characters. */
+export function keepOutput(child: ChildProcess): () => string {
+  let tail = "";
+  const keep = (chunk: Buffer) => {
+    tail = (tail + chunk.toString()).slice(-2000);
+  };
+  child.stdout?.on("data", keep);
+  child.stderr?.on("data", keep);
+  child.on("error", (error) => keep(Buffer.from(error.message)));
+  return () => tail.trim();
+}
+
+/** SIGTERM, and SIGKILL for one that has not gone after three seconds. */
+export async function stopChild(child: ChildProcess): Promise<void> {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, "exit");
+  child.kill("SIGTERM");
+  const timer = setTimeout(() => child.kill("SIGKILL"), stopLimitMs);
+  await gone;
+  clearTimeout(timer);
+}
+
+function canConnect(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1");
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", () => resolve(false));
+  });
+}
