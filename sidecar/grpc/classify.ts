@@ -7,7 +7,7 @@
 import type { Outcome, ReplyEnd } from "../call.ts";
 import { type FailureKind, failures } from "../failure.ts";
 import { ErrorCode, type StreamError } from "../http2/error-code.ts";
-import { type HeaderFields, valueOf } from "../http2/header-field.ts";
+import { fieldValue, type HeaderFields } from "../http2/header-field.ts";
 import { Status } from "./status.ts";
 
 const ok: Outcome = { status: Status.OK, httpStatus: 200, failure: undefined };
@@ -22,9 +22,9 @@ export function classify(fields: HeaderFields, end: ReplyEnd, isGrpc = true): Ou
     return { status: statusOfStreamError(end.error), httpStatus, failure: failureKindIn(fields) };
   }
   const { trailers } = end;
-  const inTrailers = trailers === undefined ? undefined : valueOf(trailers, "grpc-status");
+  const inTrailers = trailers === undefined ? undefined : fieldValue(trailers, "grpc-status");
   if (inTrailers === "0" && httpStatus === 200) return ok;
-  const value = inTrailers ?? valueOf(fields, "grpc-status");
+  const value = inTrailers ?? fieldValue(fields, "grpc-status");
   const failure = (trailers === undefined ? undefined : failureKindIn(trailers)) ?? failureKindIn(fields);
   if (value !== undefined) return { status: parseStatus(value), httpStatus, failure };
   return { status: isGrpc ? statusOfHttp(httpStatus) : statusOfPlainHttp(httpStatus), httpStatus, failure };
@@ -57,7 +57,7 @@ function statusOfPlainHttp(httpStatus: number): Status {
   return httpStatus >= 100 && httpStatus < 400 ? Status.OK : statusOfHttp(httpStatus);
 }
 
-/** The status that a stream's end without one stands for: the RST_STREAM table, and UNAVAILABLE for a lost connection. */
+/** What a stream that ended without a status stands for: the RST_STREAM table; UNAVAILABLE for a lost connection. */
 export function statusOfStreamError(error: StreamError): Status {
   if (error.neverProcessed || error.initiator === "connection") return Status.UNAVAILABLE;
   switch (error.code) {
@@ -80,12 +80,12 @@ function parseStatus(value: string): number {
 }
 
 function httpStatusOf(fields: HeaderFields): number {
-  const value = fields[0]?.name === ":status" ? fields[0].value : valueOf(fields, ":status");
+  const value = fields[0]?.name === ":status" ? fields[0].value : fieldValue(fields, ":status");
   if (value === "200") return 200;
   return value !== undefined && /^[1-9][0-9]{2}$/.test(value) ? Number(value) : 0;
 }
 
 function failureKindIn(fields: HeaderFields): FailureKind | undefined {
-  const value = valueOf(fields, "x-ferry-failure");
+  const value = fieldValue(fields, "x-ferry-failure");
   return value !== undefined && Object.hasOwn(failures, value) ? (value as FailureKind) : undefined;
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { decodeStatusDetails } from "../../common/status-details.ts";
 import type { Outcome, Reply } from "../call.ts";
 import { type FailureKind, failures, ProxyFailure } from "../failure.ts";
-import { HeaderField, valueOf } from "../http2/header-field.ts";
+import { fieldValue, HeaderField } from "../http2/header-field.ts";
 import { classify } from "./classify.ts";
 import { failureReply, failureTrailers } from "./failure-reply.ts";
 import { decodeGrpcMessage } from "./percent.ts";
@@ -28,10 +28,10 @@ describe("a failure's reply to gRPC", () => {
     const reply = failureReply(failure, true);
     expect(reply.endsWithHead).toBe(true);
     expect(reply.fields[0]).toMatchObject({ name: ":status", value: "200" });
-    expect(valueOf(reply.fields, "content-type")).toBe("application/grpc");
-    expect(valueOf(reply.fields, "grpc-status")).toBe("14");
-    expect(decodeGrpcMessage(valueOf(reply.fields, "grpc-message")!)).toBe(failure.message);
-    expect(decodeStatusDetails(valueOf(reply.fields, "grpc-status-details-bin")!)).toEqual({
+    expect(fieldValue(reply.fields, "content-type")).toBe("application/grpc");
+    expect(fieldValue(reply.fields, "grpc-status")).toBe("14");
+    expect(decodeGrpcMessage(fieldValue(reply.fields, "grpc-message")!)).toBe(failure.message);
+    expect(decodeStatusDetails(fieldValue(reply.fields, "grpc-status-details-bin")!)).toEqual({
       code: 14,
       message: failure.message,
       errorInfo: { reason: "NO_ENDPOINT", domain: "ferry", metadata: { where: "gateway", attempts: "2" } },
@@ -59,8 +59,8 @@ describe("a failure's reply to plain HTTP", () => {
   test("is the table's HTTP status with a short text", () => {
     const reply = failureReply(new ProxyFailure("no_route", "gateway", "no route for /x"), false);
     expect(reply.fields[0]).toMatchObject({ name: ":status", value: "404" });
-    expect(valueOf(reply.fields, "content-type")).toBe("text/plain; charset=utf-8");
-    expect(valueOf(reply.fields, "x-ferry-failure")).toBe("no_route");
+    expect(fieldValue(reply.fields, "content-type")).toBe("text/plain; charset=utf-8");
+    expect(fieldValue(reply.fields, "x-ferry-failure")).toBe("no_route");
     expect(textOf(reply)).toBe("no_route: gateway: no route for /x\n");
     expect(outcomeOf(reply)).toEqual({ status: 12, httpStatus: 404, failure: "no_route" });
     expect(classify(reply.fields, { trailers: undefined, error: undefined }, false)).toEqual(outcomeOf(reply));

@@ -9,8 +9,10 @@ export class HeaderField {
   readonly value: string;
   /** The peer asked that no hop may ever index this value (RFC 7541 section 6.2.3); we pass that on. */
   readonly neverIndexed: boolean;
-  /** This field as a literal without indexing, made at its first encoding; owned by hpack/encoder.ts. */
+  /** This field as HPACK sends it, kept from its second encoding on (empty after the first); owned by hpack/encoder.ts. */
   encoded: Buffer | undefined = undefined;
+  /** What message-rules.ts found out about this field; 0 until it looked. Owned by message-rules.ts. */
+  kind = 0;
 
   constructor(name: string, value: string, neverIndexed = false) {
     this.name = name;
@@ -23,7 +25,7 @@ export class HeaderField {
 export type HeaderFields = readonly HeaderField[];
 
 /** The first value of `name`, or undefined. */
-export function valueOf(fields: HeaderFields, name: string): string | undefined {
+export function fieldValue(fields: HeaderFields, name: string): string | undefined {
   for (let i = 0; i < fields.length; i++) {
     const field = fields[i]!;
     if (field.name === name) return field.value;

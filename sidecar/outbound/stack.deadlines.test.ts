@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { ProxyFailure } from "../failure.ts";
-import { valueOf } from "../http2/header-field.ts";
+import { fieldValue } from "../http2/header-field.ts";
 import { ScriptedMesh } from "./testing/scripted-mesh.ts";
 
 test("a silent endpoint is given up at the deadline, and told", async () => {
@@ -30,7 +30,7 @@ test("the next hop gets the time that is left, not the time that was given", asy
   const result = mesh.call({ "grpc-timeout": "1S" });
   await mesh.clock.advance(300);
   await result;
-  const timeouts = mesh.sent.map((sent) => valueOf(sent.fields, "grpc-timeout"));
+  const timeouts = mesh.sent.map((sent) => fieldValue(sent.fields, "grpc-timeout"));
   expect(timeouts).toHaveLength(2);
   expect(Number.parseInt(timeouts[1]!, 10)).toBeLessThan(Number.parseInt(timeouts[0]!, 10));
 });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { valueOf } from "../http2/header-field.ts";
+import { fieldValue } from "../http2/header-field.ts";
 import { type Answer, ScriptedMesh } from "./testing/scripted-mesh.ts";
 
 const ok: Answer = { kind: "status", status: 0, message: "fine" };
@@ -16,7 +16,7 @@ test("UNAVAILABLE of an idempotent method is retried on another endpoint, with t
   expect(await mesh.call()).toMatchObject({ status: "0", message: "fine", attempts: "2" });
   expect(where(mesh)).toEqual(["a", "b"]);
   expect(mesh.sent.map((sent) => sent.body)).toEqual(["hello", "hello"]);
-  expect(mesh.sent.map((sent) => valueOf(sent.fields, "grpc-previous-rpc-attempts"))).toEqual([undefined, "1"]);
+  expect(mesh.sent.map((sent) => fieldValue(sent.fields, "grpc-previous-rpc-attempts"))).toEqual([undefined, "1"]);
 });
 
 test("a status in real trailers, behind a header, is retried as well", async () => {

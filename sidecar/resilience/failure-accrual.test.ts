@@ -3,15 +3,15 @@ import { type Accrual, admitted, afterSend, afterVerdict, mayTry, type Verdict, 
 
 const policy = { consecutiveFailures: 3, baseMs: 1_000, maxMs: 4_000 };
 
-function after(state: Accrual, verdicts: readonly Verdict[], nowMs: number, random = 0): Accrual {
+function judged(state: Accrual, verdicts: readonly Verdict[], nowMs: number, random = 0): Accrual {
   return verdicts.reduce((now, verdict) => afterVerdict(now, verdict, policy, { nowMs, random }), state);
 }
 
 describe("failure accrual", () => {
   test("ejects after 3 failures in a row, not after 3 with a success between", () => {
-    expect(after(admitted, ["failure", "failure"], 0).state).toBe("admitted");
-    expect(after(admitted, ["failure", "failure", "success", "failure"], 0).state).toBe("admitted");
-    expect(after(admitted, ["failure", "failure", "failure"], 0)).toEqual({
+    expect(judged(admitted, ["failure", "failure"], 0).state).toBe("admitted");
+    expect(judged(admitted, ["failure", "failure", "success", "failure"], 0).state).toBe("admitted");
+    expect(judged(admitted, ["failure", "failure", "failure"], 0)).toEqual({
       state: "ejected",
       untilMs: 1_000,
       ejections: 1,
@@ -19,7 +19,7 @@ describe("failure accrual", () => {
   });
 
   test("lets exactly one call probe when the ejection is over", () => {
-    const ejected = after(admitted, ["failure", "failure", "failure"], 0);
+    const ejected = judged(admitted, ["failure", "failure", "failure"], 0);
     expect(mayTry(ejected, 999)).toBe(false);
     expect(mayTry(ejected, 1_000)).toBe(true);
     const probing = afterSend(ejected, 1_000);
@@ -28,31 +28,31 @@ describe("failure accrual", () => {
   });
 
   test("a probe that succeeds admits again and forgets; one that fails ejects for twice as long, up to the cap", () => {
-    let state = after(admitted, ["failure", "failure", "failure"], 0);
+    let state = judged(admitted, ["failure", "failure", "failure"], 0);
     for (const [nowMs, lengthMs] of [
       [1_000, 2_000],
       [3_000, 4_000],
       [7_000, 4_000],
     ] as const) {
-      state = after(afterSend(state, nowMs), ["failure"], nowMs);
+      state = judged(afterSend(state, nowMs), ["failure"], nowMs);
       expect(state).toMatchObject({ state: "ejected", untilMs: nowMs + lengthMs });
     }
-    expect(after(afterSend(state, 11_000), ["success"], 11_000)).toEqual(admitted);
+    expect(judged(afterSend(state, 11_000), ["success"], 11_000)).toEqual(admitted);
   });
 
   test("answers that arrive while ejected change nothing", () => {
-    const ejected = after(admitted, ["failure", "failure", "failure"], 0);
-    expect(after(ejected, ["success", "failure"], 10)).toBe(ejected);
+    const ejected = judged(admitted, ["failure", "failure", "failure"], 0);
+    expect(judged(ejected, ["success", "failure"], 10)).toBe(ejected);
   });
 
   test("a probe without a verdict leaves the next call to probe", () => {
-    const probing = afterSend(after(admitted, ["failure", "failure", "failure"], 0), 1_000);
-    const next = after(probing, ["neutral"], 1_500);
+    const probing = afterSend(judged(admitted, ["failure", "failure", "failure"], 0), 1_000);
+    const next = judged(probing, ["neutral"], 1_500);
     expect(mayTry(next, 1_500)).toBe(true);
   });
 
   test("jitter lengthens an ejection by at most half and never beyond the cap", () => {
-    expect(after(admitted, ["failure", "failure", "failure"], 0, 0.999)).toMatchObject({ untilMs: 1_499.5 });
+    expect(judged(admitted, ["failure", "failure", "failure"], 0, 0.999)).toMatchObject({ untilMs: 1_499.5 });
   });
 
   test("NOT_FOUND is an answer, UNAVAILABLE a failure, a caller's cancel neither", () => {

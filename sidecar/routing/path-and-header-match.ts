@@ -3,7 +3,7 @@
 // expressions must match the whole value, and a header that is missing fails every condition but Present, inverted or
 // not.
 
-import { valueOf as firstValue, type HeaderFields } from "../http2/header-field.ts";
+import { fieldValue as firstValue, type HeaderFields } from "../http2/header-field.ts";
 import type { HeaderMatch, RouteMatch } from "./discovery-chain.ts";
 import { compilePattern } from "./re2/pattern.ts";
 

@@ -8,7 +8,7 @@ import type { Endpoint } from "../../discovery/registry.ts";
 import { type BodySink, type BodySource, emptyBody } from "../../http2/body.ts";
 import type { ReplyListener } from "../../http2/client.ts";
 import { ErrorCode, StreamError } from "../../http2/error-code.ts";
-import { HeaderField, type HeaderFields, valueOf } from "../../http2/header-field.ts";
+import { HeaderField, type HeaderFields, fieldValue } from "../../http2/header-field.ts";
 import { ReceivedCall } from "../../received-call.ts";
 import { EndpointStates } from "../../resilience/endpoint-states.ts";
 import { defaultPolicy, type ServicePolicy } from "../../routing/service-policy.ts";
@@ -256,14 +256,14 @@ function collector(sent: { body: string }): BodySink {
 }
 
 function readReply(reply: Reply): Promise<CallResult> {
-  const attempts = valueOf(reply.fields, "x-ferry-attempts");
+  const attempts = fieldValue(reply.fields, "x-ferry-attempts");
   let message = "";
   const result = (fields: HeaderFields): CallResult => ({
-    status: valueOf(fields, "grpc-status"),
-    failure: valueOf(fields, "x-ferry-failure"),
+    status: fieldValue(fields, "grpc-status"),
+    failure: fieldValue(fields, "x-ferry-failure"),
     attempts,
     message,
-    details: decodeURIComponent(valueOf(fields, "grpc-message") ?? ""),
+    details: decodeURIComponent(fieldValue(fields, "grpc-message") ?? ""),
   });
   if (reply.endsWithHead) return Promise.resolve(result(reply.fields));
   return new Promise((resolve, reject) => {
