@@ -37,7 +37,7 @@ export function encodeStatusDetails(details: StatusDetails): string {
   return Buffer.concat(parts).toString("base64").replace(/=+$/, "");
 }
 
-/** What the header's value says; undefined when it is not a google.rpc.Status. Other details than ErrorInfo are skipped. */
+/** What the header's value says; undefined when it is not a google.rpc.Status. Details of other types are skipped. */
 export function decodeStatusDetails(value: string): StatusDetails | undefined {
   try {
     let code = 0;

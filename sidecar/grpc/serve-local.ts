@@ -1,0 +1,172 @@
+// A small gRPC server for what the sidecar answers itself: health and reflection at the gateway. It sits at the end of
+// a stack like any upstream, so deadlines, limits and metrics apply to these calls as to all others. Flow control holds
+// in both directions: requests are granted as they are taken, replies wait for the caller's credit.
+//
+// It uses the protobuf library; only a gateway loads this file, and only when it is first asked.
+
+import {
+  create,
+  type DescMessage,
+  type DescMethod,
+  type DescMethodBiDiStreaming,
+  type DescMethodServerStreaming,
+  type DescMethodUnary,
+  fromBinary,
+  type MessageInitShape,
+  type MessageShape,
+  toBinary,
+} from "@bufbuild/protobuf";
+import type { Call, Outcome, Reply } from "../call.ts";
+import { emptyBody } from "../http2/body.ts";
+import { HeaderField, type HeaderFields } from "../http2/header-field.ts";
+import type { Service } from "../stack.ts";
+import { LocalStreamReply } from "./local-stream-reply.ts";
+import { prefixMessage } from "./message-frames.ts";
+import { encodeGrpcMessage } from "./percent.ts";
+import { RequestMessages } from "./request-messages.ts";
+import { Status } from "./status.ts";
+import { StatusError } from "./status-error.ts";
+
+/** What a handler may know of its call. */
+export interface LocalContext {
+  readonly call: Call;
+  /** Aborts when nobody waits for the answer any more; a handler that waits must watch it. */
+  readonly signal: AbortSignal;
+}
+
+type Unary<I extends DescMessage, O extends DescMessage> = (
+  request: MessageShape<I>,
+  context: LocalContext,
+) => MessageInitShape<O> | Promise<MessageInitShape<O>>;
+
+type ServerStreaming<I extends DescMessage, O extends DescMessage> = (
+  request: MessageShape<I>,
+  context: LocalContext,
+) => AsyncIterable<MessageInitShape<O>>;
+
+type BidiStreaming<I extends DescMessage, O extends DescMessage> = (
+  requests: AsyncIterable<MessageShape<I>>,
+  context: LocalContext,
+) => AsyncIterable<MessageInitShape<O>>;
+
+/** Serves one method. A handler ends a call by throwing a StatusError; anything else that it throws is a defect. */
+export function localMethod<I extends DescMessage, O extends DescMessage>(
+  method: DescMethodUnary<I, O>,
+  handler: Unary<I, O>,
+): Service<Call>;
+export function localMethod<I extends DescMessage, O extends DescMessage>(
+  method: DescMethodServerStreaming<I, O>,
+  handler: ServerStreaming<I, O>,
+): Service<Call>;
+export function localMethod<I extends DescMessage, O extends DescMessage>(
+  method: DescMethodBiDiStreaming<I, O>,
+  handler: BidiStreaming<I, O>,
+): Service<Call>;
+export function localMethod(method: DescMethod, handler: unknown): Service<Call> {
+  const decode = (bytes: Buffer) => decodeRequest(method, bytes);
+  const encode = (message: MessageInitShape<DescMessage>) =>
+    prefixMessage(toBinary(method.output, create(method.output, message)));
+
+  return function serveLocal(call) {
+    const requests = call.endsWithHead ? undefined : new RequestMessages(call.body);
+    if (method.methodKind === "unary") {
+      const handle = handler as Unary<DescMessage, DescMessage>;
+      return serveUnary(call, requests, async (context) => encode(await handle(await one(requests, decode), context)));
+    }
+    return Promise.resolve(
+      new LocalStreamReply(call, async function* run(signal) {
+        const context = { call, signal };
+        const answers =
+          method.methodKind === "bidi_streaming"
+            ? (handler as BidiStreaming<DescMessage, DescMessage>)(all(requests, decode), context)
+            : (handler as ServerStreaming<DescMessage, DescMessage>)(await one(requests, decode), context);
+        try {
+          for await (const answer of answers) yield encode(answer);
+        } finally {
+          requests?.stop();
+        }
+      }),
+    );
+  };
+}
+
+const okHead: HeaderFields = [new HeaderField(":status", "200"), new HeaderField("content-type", "application/grpc")];
+const okTrailers: HeaderFields = [new HeaderField("grpc-status", "0")];
+
+/** The answer is computed before the header goes out, so a refusal is one header block. */
+async function serveUnary(
+  call: Call,
+  requests: RequestMessages | undefined,
+  run: (context: LocalContext) => Promise<Buffer>,
+): Promise<Reply> {
+  const cancelled = new AbortController();
+  call.onCancel((failure) => {
+    cancelled.abort(failure);
+    requests?.stop();
+  });
+  try {
+    const answer = await run({ call, signal: cancelled.signal });
+    if (call.cancelled !== undefined) throw call.cancelled;
+    return wholeReply(answer);
+  } catch (error) {
+    if (call.cancelled !== undefined || !(error instanceof StatusError)) throw call.cancelled ?? error;
+    return refusal(error);
+  } finally {
+    requests?.stop();
+  }
+}
+
+function wholeReply(message: Buffer): Reply {
+  const outcome: Outcome = { status: Status.OK, httpStatus: 200, failure: undefined };
+  return {
+    fields: okHead,
+    endsWithHead: false,
+    body: {
+      attach(sink) {
+        sink.data(message, false);
+        sink.trailers(okTrailers);
+      },
+      grant() {},
+      cancel() {},
+    },
+    onEnd: (listener) => listener(outcome),
+  };
+}
+
+function refusal(error: StatusError): Reply {
+  const outcome: Outcome = { status: error.status, httpStatus: 200, failure: undefined };
+  const status = new HeaderField("grpc-status", String(error.status));
+  const message = new HeaderField("grpc-message", encodeGrpcMessage(error.message));
+  const fields = [...okHead, status, message];
+  return { fields, endsWithHead: true, body: emptyBody, onEnd: (listener) => listener(outcome) };
+}
+
+type Decode = (bytes: Buffer) => MessageShape<DescMessage>;
+
+async function one(requests: RequestMessages | undefined, decode: Decode): Promise<MessageShape<DescMessage>> {
+  const bytes = await requests?.next();
+  if (bytes === undefined) throw new StatusError(Status.INTERNAL, "the request has no message");
+  if ((await requests?.next()) !== undefined) {
+    throw new StatusError(Status.INTERNAL, "the request has more than one message");
+  }
+  return decode(bytes);
+}
+
+async function* all(
+  requests: RequestMessages | undefined,
+  decode: Decode,
+): AsyncGenerator<MessageShape<DescMessage>, void> {
+  for (;;) {
+    const bytes = await requests?.next();
+    if (bytes === undefined) return;
+    yield decode(bytes);
+  }
+}
+
+function decodeRequest(method: DescMethod, bytes: Buffer): MessageShape<DescMessage> {
+  try {
+    return fromBinary(method.input, bytes);
+  } catch {
+    throw new StatusError(Status.INTERNAL, `the request is not a ${method.input.typeName}`);
+  }
+}
