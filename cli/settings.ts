@@ -1,0 +1,73 @@
+// The command line's own settings. Options win over them. The settings of the processes that it starts share the
+// environment and are handed on, except those that name one single process.
+
+import { resolve } from "node:path";
+import { settingNames } from "../common/setting-names.ts";
+import { describeProblems, parseText, readSettings, type SettingRow } from "../common/settings.ts";
+import { CommandError } from "./exit.ts";
+
+const optionalText = (env: string, doc: string): SettingRow<string | null> => ({
+  env,
+  parse: parseText,
+  fallback: null,
+  doc,
+});
+
+export const cliRows = {
+  home: {
+    env: "FERRY_HOME",
+    parse: parseText,
+    fallback: ".ferry",
+    doc: "The directory that holds the registry, the event log, the read models and the logs; a stack of its own each.",
+  },
+  meshConfig: optionalText("FERRY_MESH_CONFIG", "The directory with the mesh configuration."),
+  otlpEndpoint: optionalText(
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "Where spans go, as http://127.0.0.1:4318; unset: nowhere.",
+  ),
+  otlpServiceName: optionalText("OTEL_SERVICE_NAME", "The name of the client's spans; `ferry-call` unless set."),
+};
+
+export interface CliSettings {
+  /** Absolute. */
+  readonly home: string;
+  readonly meshConfig: string | null;
+  readonly otlpEndpoint: string | null;
+  readonly otlpServiceName: string | null;
+  /** What the started processes get besides their own settings. */
+  readonly childEnv: Readonly<NodeJS.ProcessEnv>;
+}
+
+/** Settings of one process, which must not leak from our environment into all that we start. */
+const perProcess = [
+  "FERRY_ADMIN",
+  "FERRY_APP",
+  "FERRY_APP_PID",
+  "FERRY_GRPC_SERVICES",
+  "FERRY_INBOUND",
+  "FERRY_INSTANCE",
+  "FERRY_LISTEN",
+  "FERRY_META",
+  "FERRY_OUTBOUND",
+  "FERRY_REBUILD",
+  "FERRY_ROLE",
+  "FERRY_SERVICE",
+  "FERRY_UPSTREAMS",
+  "FERRY_VERSION",
+  "FERRY_WEIGHT",
+];
+
+/** Names that the end-to-end tests read. */
+const testNames = ["FERRY_GRPCURL", "FERRY_PYTHON"];
+
+/** Throws a CommandError that names every wrong setting. `homeOption` is `--home`, which wins. */
+export function readCliSettings(homeOption?: string, env: NodeJS.ProcessEnv = process.env): CliSettings {
+  // `ferry run` gives its command FERRY_UPSTREAM_<NAME>; a command that calls `ferry` hands them back to us.
+  const own = Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith("FERRY_UPSTREAM_")));
+  const read = readSettings(cliRows, own, [...settingNames, ...testNames]);
+  if ("problems" in read) throw new CommandError(`settings: ${describeProblems(read.problems)}`);
+  const home = resolve(homeOption ?? read.settings.home);
+  const dropped = new Set([...perProcess, ...testNames]);
+  const kept = Object.entries(own).filter(([name]) => !dropped.has(name));
+  return { ...read.settings, home, childEnv: Object.freeze({ ...Object.fromEntries(kept), FERRY_HOME: home }) };
+}

@@ -1,0 +1,185 @@
+// Asks everybody how they are: the registry in FERRY_HOME, each sidecar's admin server, the gateway's health, and each
+// application that reads a read model. What does not answer within `timeoutMs` is shown as unreachable.
+
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { Metadata } from "@grpc/grpc-js";
+import { parseAddress } from "../../common/settings.ts";
+import {
+  GetReadModelRequestSchema,
+  GetReadModelResponseSchema,
+} from "../../gen/ferry/admin/v1/read_model_service_pb.ts";
+import {
+  HealthCheckRequestSchema,
+  HealthCheckResponse_ServingStatus,
+  HealthCheckResponseSchema,
+} from "../../gen/grpc/health/v1/health_pb.ts";
+import { DirectoryRegistry } from "../../sidecar/discovery/directory/directory-registry.ts";
+import type { RegisteredInstance } from "../../sidecar/discovery/registry.ts";
+import { openAdminClient } from "../admin-client.ts";
+import { openClient, rawCall } from "../grpc/raw-call.ts";
+import { type InstanceProcesses, readInstanceProcesses, readStack, registryOf } from "../supervise/home.ts";
+import type { InstanceStatus, MeshStatus, ReadModelStatus, RejectedEntry } from "./mesh-status.ts";
+
+const timeoutMs = 2000;
+const readModelService = "ferry.admin.v1.ReadModelService";
+
+/** `home` is absolute. Rejects only when the registry cannot be read. */
+export async function collectStatus(home: string): Promise<MeshStatus> {
+  const stack = readStack(home);
+  const registered = await listRegistered(home);
+  const processes = readInstanceProcesses(home);
+  const [instances, readModels, configs, gateway] = await Promise.all([
+    Promise.all(registered.map((instance) => instanceStatus(instance, processes.get(instance.id)))),
+    Promise.all(registered.filter(isReader).map(readModelStatus)),
+    Promise.all([...(stack === undefined ? [] : [stack.admin]), ...registered.map(({ admin }) => admin)].map(configOf)),
+    stack === undefined ? undefined : gatewayStatus(stack.gateway, stack.admin),
+  ]);
+  const absent = [...processes.values()].filter(({ id }) => !registered.some((instance) => instance.id === id));
+  return {
+    services: byService([
+      ...registered.map(({ service }, at) => ({ service, status: instances[at]! })),
+      ...absent.map((instance) => ({ service: instance.service, status: absentStatus(instance) })),
+    ]),
+    readModels: oneOfEach(readModels.filter((model) => typeof model !== "string")),
+    silentModels: readModels.filter((model) => typeof model === "string"),
+    config: mergeConfigs(configs.filter((config) => config !== undefined)),
+    gateway,
+  };
+}
+
+async function listRegistered(home: string): Promise<readonly RegisteredInstance[]> {
+  const registry = new DirectoryRegistry({ root: registryOf(home) });
+  try {
+    return await registry.listInstances();
+  } finally {
+    await registry.close();
+  }
+}
+
+async function instanceStatus(
+  instance: RegisteredInstance,
+  processes: InstanceProcesses | undefined,
+): Promise<InstanceStatus> {
+  const { id, version, sidecarPid, host, port } = instance;
+  const pid = processes?.appPid ?? instance.appPid;
+  const known = { id, version, pid, sidecarPid, inbound: `${host}:${port}` };
+  try {
+    await openAdminClient(instance.admin, timeoutMs).getStatus({});
+    return { ...known, health: instance.health, note: instance.note };
+  } catch (error) {
+    return { ...known, health: "unreachable", note: `its sidecar's admin at ${instance.admin}: ${messageOf(error)}` };
+  }
+}
+
+function absentStatus({ id, appPid, sidecarPid }: InstanceProcesses): InstanceStatus {
+  const note = "it is not registered; its sidecar is starting or has ended";
+  return { id, version: "", pid: appPid, sidecarPid, inbound: "", health: "absent", note };
+}
+
+function byService(all: readonly { service: string; status: InstanceStatus }[]): MeshStatus["services"] {
+  const names = [...new Set(all.map(({ service }) => service))].sort();
+  return names.map((name) => ({
+    name,
+    instances: all
+      .filter(({ service }) => service === name)
+      .map(({ status }) => status)
+      .sort((a, b) => (a.id < b.id ? -1 : 1)),
+  }));
+}
+
+function isReader(instance: RegisteredInstance): boolean {
+  return (
+    instance.health === "passing" && (instance.meta.ferry_grpc_services ?? "").split(",").includes(readModelService)
+  );
+}
+
+/** A sentence when it does not answer. */
+async function readModelStatus(instance: RegisteredInstance): Promise<ReadModelStatus | string> {
+  const reply = await ask(`${instance.host}:${instance.port}`, {
+    path: `/${readModelService}/GetReadModel`,
+    request: toBinary(GetReadModelRequestSchema, create(GetReadModelRequestSchema)),
+    authority: instance.service,
+  });
+  if (!(reply instanceof Uint8Array)) return `${instance.id} does not tell how far its read model is: ${reply}`;
+  const { name, position, head, lagMs } = fromBinary(GetReadModelResponseSchema, reply);
+  return { name, position, head, lagMs: Number(lagMs) };
+}
+
+/** Several instances read the same model; the one that is furthest behind speaks for it. */
+function oneOfEach(models: readonly ReadModelStatus[]): ReadModelStatus[] {
+  const worst = new Map<string, ReadModelStatus>();
+  for (const model of models) {
+    const before = worst.get(model.name);
+    if (before === undefined || model.lagMs > before.lagMs) worst.set(model.name, model);
+  }
+  return [...worst.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+async function gatewayStatus(address: string, admin: string): Promise<NonNullable<MeshStatus["gateway"]>> {
+  const reply = await ask(address, {
+    path: "/grpc.health.v1.Health/Check",
+    request: toBinary(HealthCheckRequestSchema, create(HealthCheckRequestSchema)),
+    authority: undefined,
+  });
+  if (!(reply instanceof Uint8Array)) return { address, admin, health: reply };
+  const { status } = fromBinary(HealthCheckResponseSchema, reply);
+  return { address, admin, health: HealthCheckResponse_ServingStatusNames[status] ?? `${status}` };
+}
+
+const HealthCheckResponse_ServingStatusNames: Readonly<Record<number, string>> = Object.fromEntries(
+  Object.entries(HealthCheckResponse_ServingStatus).map(([name, number]) => [number, name]),
+);
+
+interface ConfigInForce {
+  readonly hash: string;
+  readonly rejected: readonly RejectedEntry[];
+}
+
+async function configOf(admin: string): Promise<ConfigInForce | undefined> {
+  try {
+    const { hash, rejected } = await openAdminClient(admin, timeoutMs).getConfig({});
+    const entries = rejected.map(({ file, path, expected, found, suggestion }) => ({
+      ...{ file, path, expected, found, suggestion },
+    }));
+    return { hash, rejected: entries };
+  } catch {
+    return undefined; // The instance is shown as unreachable.
+  }
+}
+
+function mergeConfigs(configs: readonly ConfigInForce[]): ConfigInForce {
+  const hashes = new Set(configs.map(({ hash }) => hash));
+  const rejected = new Map(configs.flatMap((config) => config.rejected.map((entry) => [JSON.stringify(entry), entry])));
+  return { hash: hashes.size === 1 ? ([...hashes][0] ?? "") : "", rejected: [...rejected.values()] };
+}
+
+/** The reply's bytes, or the status that came instead. */
+async function ask(
+  address: string,
+  question: { path: string; request: Uint8Array; authority: string | undefined },
+): Promise<Uint8Array | string> {
+  const { path, request, authority } = question;
+  const client = openClient(
+    parseAddress(address),
+    authority === undefined ? {} : { "grpc.default_authority": authority },
+  );
+  try {
+    let reply: Uint8Array | undefined;
+    const result = await rawCall(client, {
+      path,
+      requests: [request],
+      metadata: new Metadata(),
+      timeoutMs,
+      onMessage: (message) => {
+        reply = message;
+      },
+    });
+    return reply ?? `${result.code}: ${result.message}`;
+  } finally {
+    client.close();
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

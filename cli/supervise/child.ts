@@ -1,0 +1,189 @@
+// One process that a command started: its own process group, stdin closed, the first line of stdout read as the JSON
+// that says it is ready, everything else to a log file. Guarantees: after `stop` nothing of its group is left.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { createInterface } from "node:readline";
+import { type Clock, wait } from "../../common/clock.ts";
+import { CommandError } from "../exit.ts";
+import type { Reaper } from "./reaper.ts";
+
+export interface ChildSpec {
+  /** Unique within the command, as `quote-command-1-sidecar`. */
+  readonly name: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env: NodeJS.ProcessEnv;
+  /** Where stderr goes; undefined: both outputs are the command's own and there is no ready line. */
+  readonly logFile: string | undefined;
+  /** How long the ready line may take, milliseconds. */
+  readonly readyTimeoutMs: number;
+}
+
+/** How a process ended. */
+export interface ChildExit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+export type ReadyLine = Readonly<Record<string, unknown>>;
+
+export interface ChildDeps {
+  readonly reaper: Reaper;
+  readonly clock: Clock;
+}
+
+export class Child {
+  readonly spec: ChildSpec;
+  readonly pid: number;
+  readonly exited: Promise<ChildExit>;
+  /** Resolves with the ready line; rejects with a CommandError when it does not come. */
+  readonly ready: Promise<ReadyLine>;
+  readonly #process: ChildProcess;
+  readonly #deps: ChildDeps;
+  #exit: ChildExit | undefined;
+
+  private constructor(spec: ChildSpec, child: ChildProcess, pid: number, deps: ChildDeps) {
+    this.spec = spec;
+    this.pid = pid;
+    this.#process = child;
+    this.#deps = deps;
+    deps.reaper.watch(pid);
+    this.exited = new Promise((resolve) => {
+      child.once("exit", (code, signal) => {
+        this.#exit = { code, signal };
+        this.#signalGroup("SIGKILL"); // What it started in its group must not outlive it.
+        deps.reaper.forget(pid);
+        resolve(this.#exit);
+      });
+    });
+    this.ready = spec.logFile === undefined ? Promise.resolve({}) : this.#firstLine();
+    this.ready.catch(() => {}); // Whoever awaits it is told; nobody else must be.
+  }
+
+  /** Rejects with a CommandError when the program cannot be started at all. */
+  static async start(spec: ChildSpec, deps: ChildDeps): Promise<Child> {
+    const child = spawnWithLog(spec);
+    const failed = await new Promise<Error | undefined>((resolve) => {
+      child.once("spawn", () => resolve(undefined));
+      child.once("error", resolve);
+    });
+    if (failed !== undefined || child.pid === undefined) {
+      const code = (failed as NodeJS.ErrnoException | undefined)?.code;
+      const why = code === "ENOENT" ? "there is no such program" : (failed?.message ?? "it got no process id");
+      throw new CommandError(`${spec.name}: cannot start ${spec.command}: ${why}`);
+    }
+    return new Child(spec, child, child.pid, deps);
+  }
+
+  get isRunning(): boolean {
+    return this.#exit === undefined;
+  }
+
+  /** SIGTERM, and SIGKILL after `graceMs`. Resolves when it is gone; idempotent. */
+  async stop(graceMs: number): Promise<ChildExit> {
+    if (this.#exit !== undefined) return this.#exit;
+    this.#signalGroup("SIGTERM");
+    const calm = new AbortController();
+    const late = wait(this.#deps.clock, graceMs, calm.signal).then(
+      () => this.kill(),
+      () => {},
+    );
+    const exit = await this.exited;
+    calm.abort();
+    await late;
+    return exit;
+  }
+
+  /** SIGKILL to the whole group. */
+  kill(): void {
+    if (this.#exit === undefined) this.#signalGroup("SIGKILL");
+  }
+
+  #signalGroup(signal: NodeJS.Signals): void {
+    try {
+      process.kill(-this.pid, signal);
+    } catch {
+      // ESRCH: the group is gone.
+    }
+  }
+
+  async #firstLine(): Promise<ReadyLine> {
+    const { clock } = this.#deps;
+    const { name, readyTimeoutMs } = this.spec;
+    const lines = createInterface({ input: this.#process.stdout as NodeJS.ReadableStream });
+    const first = new Promise<string>((resolve) => lines.once("line", resolve));
+    const settled = new AbortController();
+    try {
+      const outcome = await Promise.race([
+        first,
+        this.exited,
+        wait(clock, readyTimeoutMs, settled.signal).then(() => undefined),
+      ]);
+      if (typeof outcome === "string") return parseReady(name, outcome);
+      if (outcome === undefined)
+        throw new CommandError(`${name} was not ready after ${readyTimeoutMs} ms${this.#logEnd()}`);
+      throw new CommandError(`${name} did not start: it ${describeExit(outcome)}${this.#logEnd()}`);
+    } finally {
+      settled.abort();
+      this.#process.stdout?.resume(); // Whatever follows is read and dropped, so that it never blocks the child.
+    }
+  }
+
+  #logEnd(): string {
+    const last = this.spec.logFile === undefined ? undefined : lastLogLine(this.spec.logFile);
+    return last === undefined ? "" : `: ${last} (${this.spec.logFile})`;
+  }
+}
+
+/** As `ended with exit code 1` or `was killed by SIGKILL`. */
+export function describeExit(exit: ChildExit): string {
+  return exit.signal === null ? `ended with exit code ${exit.code}` : `was killed by ${exit.signal}`;
+}
+
+/** A shell's convention: 128 and the signal's number for a process that a signal ended. */
+export function exitCodeOf(exit: ChildExit, signalNumbers: Readonly<Record<string, number>>): number {
+  return exit.code ?? 128 + (signalNumbers[exit.signal ?? ""] ?? 0);
+}
+
+function spawnWithLog(spec: ChildSpec): ChildProcess {
+  const options = { env: spec.env, detached: true } as const;
+  if (spec.logFile === undefined) {
+    return spawn(spec.command, spec.args, { ...options, stdio: ["ignore", "inherit", "inherit"] });
+  }
+  mkdirSync(dirname(spec.logFile), { recursive: true });
+  const log = openSync(spec.logFile, "a");
+  try {
+    return spawn(spec.command, spec.args, { ...options, stdio: ["ignore", "pipe", log] });
+  } finally {
+    closeSync(log);
+  }
+}
+
+function parseReady(name: string, line: string): ReadyLine {
+  try {
+    const ready: unknown = JSON.parse(line);
+    if (typeof ready === "object" && ready !== null && (ready as ReadyLine).event === "ready")
+      return ready as ReadyLine;
+  } catch {
+    // Told below.
+  }
+  throw new CommandError(
+    `${name}: expected {"event":"ready",…} as the first line of its output, found ${line.slice(0, 120)}`,
+  );
+}
+
+/** The last line that a person would read: a sentence rather than a JSON line or a stack. */
+function lastLogLine(logFile: string): string | undefined {
+  let text = "";
+  try {
+    text = readFileSync(logFile, "utf8").slice(-16_384);
+  } catch {
+    return undefined;
+  }
+  const lines = text.split("\n").filter((line) => line.trim() !== "");
+  const sentence =
+    lines.findLast((line) => /^ferry-?[\w-]*: /.test(line)) ?? lines.findLast((line) => /^\w*Error/.test(line));
+  return sentence ?? lines.at(-1);
+}

@@ -1,0 +1,30 @@
+// Which directory holds the mesh configuration: the option, the setting, that of the stack that runs in this home, the
+// working directory's, and last the checkout's own.
+
+import { statSync } from "node:fs";
+import { resolve } from "node:path";
+import { CommandError } from "../exit.ts";
+import { readStack } from "./home.ts";
+import { root } from "./programs.ts";
+
+/** Absolute. Throws a CommandError when the one that was named is no directory. */
+export function findMeshConfig(sources: { option: string | undefined; setting: string | null; home: string }): string {
+  const named = sources.option ?? sources.setting ?? undefined;
+  if (named !== undefined) {
+    if (isDirectory(resolve(named))) return resolve(named);
+    const what = sources.option === undefined ? "FERRY_MESH_CONFIG" : "--mesh-config";
+    throw new CommandError(
+      `${what}: expected a directory with the mesh configuration, there is none at ${resolve(named)}`,
+    );
+  }
+  const found = [readStack(sources.home)?.meshConfig, resolve("mesh-config"), resolve(root, "mesh-config")].find(
+    (directory) => directory !== undefined && isDirectory(directory),
+  );
+  if (found === undefined)
+    throw new CommandError("there is no directory mesh-config here; name one with --mesh-config");
+  return found;
+}
+
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}
