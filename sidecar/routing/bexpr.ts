@@ -13,7 +13,7 @@
 
 import type { Endpoint } from "../discovery/registry.ts";
 import { readTokens, type Token } from "./bexpr-tokens.ts";
-import { compilePattern } from "./re2/pattern.ts";
+import { compilePattern } from "./pattern.ts";
 
 export type Filter =
   | { readonly ok: true; readonly test: (endpoint: Endpoint) => boolean }

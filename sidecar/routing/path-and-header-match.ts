@@ -5,7 +5,7 @@
 
 import { fieldValue as firstValue, type HeaderFields } from "../http2/header-field.ts";
 import type { HeaderMatch, RouteMatch } from "./discovery-chain.ts";
-import { compilePattern } from "./re2/pattern.ts";
+import { compilePattern } from "./pattern.ts";
 
 export interface CompiledMatch {
   readonly matchesPath: (path: string) => boolean;
