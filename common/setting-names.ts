@@ -24,7 +24,6 @@ export const settingNames: readonly string[] = [
   "FERRY_MESH_CONFIG",
   "FERRY_META",
   "FERRY_OUTBOUND",
-  "FERRY_PARENT_PID",
   "FERRY_READ_MODEL",
   "FERRY_REBUILD",
   "FERRY_REGISTRY",

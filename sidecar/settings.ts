@@ -128,12 +128,6 @@ export const sidecarRows = {
     fallback: 0,
     doc: "The application's process id, for `ferry status`.",
   },
-  parentPid: {
-    env: "FERRY_PARENT_PID",
-    parse: parseInteger(0, 2 ** 31 - 1),
-    fallback: 0,
-    doc: "When the process with this id is gone, the sidecar drains and ends; 0: it lives on its own.",
-  },
   drainPropagationMs: {
     env: "FERRY_DRAIN_PROPAGATION",
     parse: parseDurationMs,

@@ -1,0 +1,129 @@
+// The data part of a sidecar: its listeners, its stacks, its pool. Gets snapshots and nothing else from the control part,
+// as plain data, so that N workers can each have one of these behind one control part. Everything per call is here.
+
+import type { Clock } from "../common/clock.ts";
+import type { Random } from "../common/random.ts";
+import type { Address } from "../common/settings.ts";
+import type { Call } from "./call.ts";
+import type { EndpointCall } from "./call.ts";
+import { inboundStack } from "./inbound/stack.ts";
+import { serviceOfAuthority } from "./outbound/route.ts";
+import { outboundStack } from "./outbound/stack.ts";
+import { Upstreams } from "./outbound/upstreams.ts";
+import type { CallSources } from "./received-call.ts";
+import { type EndpointState, EndpointStates } from "./resilience/endpoint-states.ts";
+import type { RetryDeps } from "./resilience/retry.ts";
+import type { Snapshot } from "./routing/snapshot.ts";
+import { type CallServer, serveCalls } from "./serve-calls.ts";
+import type { Layer, Service } from "./stack.ts";
+import type { Recorder } from "./telemetry/record.ts";
+import { type Listening, listenHttp2 } from "./transport/listen.ts";
+import { Pool } from "./transport/pool.ts";
+
+export interface DataPlaneParams {
+  readonly maxCallsInFlight: number;
+  readonly maxReplayBytes: number;
+}
+
+export interface DataPlaneDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly sources: CallSources;
+  readonly recorders: readonly Recorder[];
+  /** Asks the control part for an upstream that a call named. */
+  want(upstream: string): void;
+  readonly onRetry: RetryDeps["onRetry"];
+  onAdmissionChange(target: EndpointCall, state: EndpointState): void;
+  onForcedClose(reason: string): void;
+  reportDefect(error: unknown, requestId: string): void;
+}
+
+/** A listener with the calls that came through it. */
+export interface Entrance {
+  readonly listening: Listening;
+  readonly calls: CallServer;
+}
+
+export class DataPlane {
+  readonly upstreams: Upstreams;
+  readonly states = new EndpointStates();
+  readonly pool: Pool;
+  readonly #params: DataPlaneParams;
+  readonly #deps: DataPlaneDeps;
+  readonly #entrances: Entrance[] = [];
+
+  constructor(params: DataPlaneParams, deps: DataPlaneDeps) {
+    this.#params = params;
+    this.#deps = deps;
+    this.upstreams = new Upstreams({ clock: deps.clock, states: this.states, want: (name) => deps.want(name) });
+    this.pool = new Pool({ clock: deps.clock });
+  }
+
+  /** Puts a snapshot in force for the next call. */
+  apply(snapshot: Snapshot): void {
+    this.upstreams.apply(snapshot);
+  }
+
+  /** Opens the way in: every call goes to `app`. */
+  openInbound(at: Address, app: Address, appName: string): Promise<Entrance> {
+    const { clock, recorders, reportDefect } = this.#deps;
+    const { maxCallsInFlight } = this.#params;
+    return this.#open(
+      at,
+      inboundStack({ app, appName, maxCallsInFlight }, { clock, sender: this.pool, recorders, reportDefect }),
+    );
+  }
+
+  /**
+   * Opens a way out. `upstream`: the one this listener is for; undefined: each call names its own in `:authority`.
+   * `answerLocally` is the gateway's.
+   */
+  openOutbound(
+    at: Address,
+    upstreamOf: (call: Call) => string | undefined = (call) => serviceOfAuthority(call.authority),
+    answerLocally?: Layer<Call>,
+  ): Promise<Entrance> {
+    const { clock, random, recorders, onRetry, reportDefect } = this.#deps;
+    return this.#open(
+      at,
+      outboundStack(this.#params, {
+        clock,
+        random,
+        recorders,
+        onRetry,
+        reportDefect,
+        upstreams: this.upstreams,
+        states: this.states,
+        sender: this.pool,
+        upstreamOf,
+        onAdmissionChange: (target, state) => this.#deps.onAdmissionChange(target, state),
+        ...(answerLocally !== undefined && { answerLocally }),
+      }),
+    );
+  }
+
+  /** Calls under way, both directions. */
+  get callsInFlight(): number {
+    return this.#entrances.reduce((sum, entrance) => sum + entrance.calls.inFlight, 0);
+  }
+
+  /** Ends what is left, at once. */
+  async close(): Promise<void> {
+    await Promise.all(this.#entrances.map((entrance) => entrance.listening.close()));
+    await this.pool.close();
+  }
+
+  async #open(at: Address, service: Service<Call>): Promise<Entrance> {
+    const calls = serveCalls(service, this.#deps.sources);
+    const listening = await listenHttp2({
+      host: at.host,
+      port: at.port,
+      clock: this.#deps.clock,
+      onRequest: (stream) => calls.serve(stream),
+      onForcedClose: (reason) => this.#deps.onForcedClose(reason),
+    });
+    const entrance = { listening, calls };
+    this.#entrances.push(entrance);
+    return entrance;
+  }
+}
