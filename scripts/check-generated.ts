@@ -1,5 +1,6 @@
-// Checks that gen/ is what `npm run generate` makes of proto/ now: generates into a folder of its own and compares, so
-// that the checkout is not touched. Run by `npm run lint`; ends with 1 when a file differs, is missing or is too many.
+// Checks that generated code is what `npm run generate` makes of proto/ now, for the product and for the TypeScript
+// example: generates into a folder of its own and compares, so that the checkout is not touched. Run by `npm run lint`;
+// ends with 1 when a file differs, is missing or is too many.
 
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -29,11 +30,26 @@ function listFiles(folder: string): readonly string[] {
     .sort();
 }
 
+/** Where generated code stands, and the arguments of `buf generate` that make it. */
+const outputs = [
+  { folder: "gen", args: [] },
+  { folder: "examples/clients/ts/gen", args: exampleArguments("examples/clients/ts/buf.gen.yaml") },
+] as const;
+
+/** The example's client needs the command service and the first query service only. */
+function exampleArguments(template: string): readonly string[] {
+  return ["proto", "--template", template, "--path", "proto/quoter/command", "--path", "proto/quoter/query/v1"];
+}
+
 if (import.meta.main) {
   const folder = mkdtempSync(join(tmpdir(), "ferry-generated-"));
   try {
-    const { code, output } = runTool("buf", ["generate", "-o", folder]);
-    const differences = code === 0 ? compareFolders(`${root}gen`, join(folder, "gen")) : [`buf generate: ${output}`];
+    const differences: string[] = [];
+    for (const { folder: path, args } of outputs) {
+      const { code, output } = runTool("buf", ["generate", ...args, "-o", folder]);
+      if (code !== 0) differences.push(`buf generate: ${output}`);
+      else differences.push(...compareFolders(root + path, join(folder, path)).map((line) => `${path}: ${line}`));
+    }
     for (const difference of differences) console.log(difference);
     if (differences.length > 0) console.log("run `npm run generate` and commit gen/");
     console.log(`check-generated: ${differences.length} problems`);
