@@ -72,6 +72,7 @@ test("a registry that is away is tried again every second", async () => {
 test("a drain leaves rotation first and the registry last, and later health changes nothing", async () => {
   const { clock, seen, registrar } = setUp();
   registrar.setHealth("passing", "");
+  await clock.advance(0);
   await registrar.leaveRotation();
   registrar.setHealth("critical", "application ended");
   await clock.advance(0);
