@@ -1,5 +1,5 @@
 // Runs handlers under grpc-js: one function for each of the four kinds of method. In order: span, validation, handler,
-// outcome. Guarantees: a refusal becomes its status through refusal.ts; anything thrown is logged with an id that the
+// outcome. Guarantees: a refusal becomes its status through refusal-status.ts; anything thrown is logged with an id that the
 // caller gets with INTERNAL and nothing else; a slow reader of a stream holds the generator back; a cancelled call
 // ends its generator. Called by serve.ts. Hot: once per call.
 
@@ -20,7 +20,8 @@ import {
 import type { JsonLog } from "../../common/json-log.ts";
 import { CallContext, type CallDefaults } from "./call-context.ts";
 import type { HandlerContext } from "./handler.ts";
-import { isRefusal, type Refusal, refusalStatus } from "./refusal.ts";
+import { isRefusal, type Refusal } from "./refusal.ts";
+import { refusalStatus } from "./refusal-status.ts";
 import type { Tracing } from "./tracing.ts";
 import type { Validate } from "./validate.ts";
 

@@ -3,7 +3,14 @@
 
 import type { DescMessage, DescMethod, Message, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
-import { Client, type ClientReadableStream, credentials, Metadata, type StatusObject } from "@grpc/grpc-js";
+import {
+  Client,
+  type ClientReadableStream,
+  type ClientWritableStream,
+  credentials,
+  Metadata,
+  type StatusObject,
+} from "@grpc/grpc-js";
 import { serviceDefinition } from "../method-definition.ts";
 
 type Method = { input: DescMessage; output: DescMessage } & DescMethod;
@@ -27,9 +34,16 @@ export interface CallSettings {
   readonly signal?: AbortSignal;
 }
 
+export interface OpenClientStream<M extends Method> {
+  readonly reply: Promise<Reply<Out<M>>>;
+  write(request: In<M>): void;
+  end(): void;
+}
+
 export interface TestClient {
   unary<M extends Method>(method: M, request: In<M>, settings?: CallSettings): Promise<Reply<Out<M>>>;
   clientStream<M extends Method>(method: M, requests: Iterable<In<M>>, settings?: CallSettings): Promise<Reply<Out<M>>>;
+  openClientStream<M extends Method>(method: M, settings?: CallSettings): OpenClientStream<M>;
   serverStream<M extends Method>(method: M, request: In<M>, settings?: CallSettings): ClientReadableStream<Out<M>>;
   bidi<M extends Method>(method: M, requests: Iterable<In<M>>): Promise<Out<M>[]>;
   close(): void;
@@ -56,11 +70,18 @@ export function testClient(port: number): TestClient {
         settings.signal?.addEventListener("abort", () => call.cancel());
         return call;
       }),
-    clientStream: (method, requests, settings = {}) =>
-      collect((callback) => {
-        const { path, requestSerialize, responseDeserialize } = pathOf(method);
-        const { metadata, options } = prepare(settings);
-        const call = client.makeClientStreamRequest(
+    clientStream(method, requests, settings) {
+      const call = this.openClientStream(method, settings);
+      for (const request of requests) call.write(request);
+      call.end();
+      return call.reply;
+    },
+    openClientStream: <M extends Method>(method: M, settings: CallSettings = {}) => {
+      const { path, requestSerialize, responseDeserialize } = pathOf(method);
+      const { metadata, options } = prepare(settings);
+      let writable: ClientWritableStream<Message> | undefined;
+      const reply = collect<Out<M>>((callback) => {
+        writable = client.makeClientStreamRequest(
           path,
           requestSerialize,
           responseDeserialize as (bytes: Buffer) => Message,
@@ -68,10 +89,14 @@ export function testClient(port: number): TestClient {
           options,
           callback,
         );
-        for (const request of requests) call.write(create(method.input, request));
-        call.end();
-        return call;
-      }),
+        return writable;
+      });
+      return {
+        reply,
+        write: (request: In<M>) => void writable?.write(create(method.input, request)),
+        end: () => void writable?.end(),
+      };
+    },
     serverStream: <M extends Method>(method: M, request: In<M>, settings: CallSettings = {}) => {
       const { path, requestSerialize, responseDeserialize } = pathOf(method);
       const { metadata, options } = prepare(settings);
