@@ -1,4 +1,5 @@
-// Makes the benchmark's rows out of its measurements, and the table for people out of the rows. Pure; called by proxy.ts.
+// Makes the benchmark's rows out of its measurements, and the table for people out of the rows. Pure. Called by
+// proxy.ts.
 
 import { median } from "./percentile.ts";
 

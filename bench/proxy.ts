@@ -2,9 +2,9 @@
 //
 //   npm run bench:proxy -- [--peers ferry,haproxy,…] [--runs N] [--seconds S] [--json]
 //
-// The proxy is bound to core 0; load generator, backend and this process share core 1. Peers take turns within a run, in
-// turned order every other run, and each row is the median over the runs. A row counts only if the backend served exactly
-// what the load got with 2xx and a grpc-js probe beside the load saw status 0 and its own payload. See bench/README.md.
+// The proxy is bound to core 0; load generator, backend and this process share core 1. Peers take turns within a run,
+// backwards in every other run, and each row is the median over the runs. A row counts only if the backend served
+// exactly what the load got with 2xx and a grpc-js probe saw status 0 and its own payload. See bench/README.md.
 
 import { execFileSync, fork } from "node:child_process";
 import { once } from "node:events";
@@ -13,7 +13,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { resultLine } from "../common/json-output.ts";
+import { resultLine, thisMachine } from "../common/json-output.ts";
 import { ferry } from "./peers/ferry.ts";
 import { findProgram } from "./peers/find-program.ts";
 import { direct, envoy, haproxy, nghttpx, nginx, nodeHttp2 } from "./peers/other-makes.ts";
@@ -160,6 +160,8 @@ async function main(): Promise<number> {
     return 1;
   }
   const log = (line: string) => (options.isJson ? console.error(line) : console.log(line));
+  // Before we bind ourselves to one core, which is all that Node would then count.
+  const machine = thisMachine();
   execFileSync("taskset", ["-acp", String(loadCore), String(process.pid)], { stdio: "ignore" });
   const folder = mkdtempSync(join(tmpdir(), "ferry-bench-"));
   const bodyFile = join(folder, "body.bin");

@@ -17,6 +17,7 @@ describe("checkLimits", () => {
 
   test("holds tests to the limits of files and lines only", () => {
     expect(checkLimits("a.test.ts", `function f() {\n${lines(100)}}\n`)).toEqual([]);
-    expect(checkLimits("a.test.ts", `"${"x".repeat(limits.lineLength)}"`)).toHaveLength(1);
+    expect(checkLimits("a.test.ts", `  doc: "${"x".repeat(limits.lineLength)}",`)).toEqual([]);
+    expect(checkLimits("a.test.ts", `// ${"x".repeat(limits.lineLength)}`)).toHaveLength(1);
   });
 });
