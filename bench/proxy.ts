@@ -193,9 +193,12 @@ async function main(): Promise<number> {
   for (const { peer, workload, reason: why } of report.rejected) log(`not counted: ${peer} ${workload}: ${why}`);
   for (const peer of missing) log(`missing: ${peer.name}: ${peer.missing()}`);
   const isOk = report.rejected.length === 0 && failed.length === 0;
-  if (options.isJson)
-    console.log(resultLine("bench:proxy", isOk, { ...describe(options, missing), ...report, failed }));
-  else console.log(`\n${formatTable(report)}\n\n${placement}`);
+  if (options.isJson) {
+    const fields = { machine, ...describe(options, missing), ...report, failed };
+    console.log(resultLine("bench:proxy", isOk, fields));
+  } else {
+    console.log(`\n${formatTable(report)}\n\n${placement}`);
+  }
   return isOk ? 0 : 1;
 }
 
