@@ -59,9 +59,9 @@ describe("directory registry", () => {
     await registry.register(registrationOf("a", "other"));
     expect((await registry.listInstances()).map(({ id }) => id)).toEqual(["good", "other"]);
     expect(problems.map((problem) => problem.replace(root, ""))).toEqual([
-      "registry file /a/array.json is not a JSON object; it is ignored",
-      "registry file /a/newer.json has format 2, this version reads 1; it is ignored",
-      "registry file /a/torn.json is not JSON; it is ignored",
+      "registry: /a/array.json is not a JSON object; it is ignored",
+      "registry: /a/newer.json has format 2, this version reads 1; it is ignored",
+      "registry: /a/torn.json is not JSON; it is ignored",
     ]);
   });
 

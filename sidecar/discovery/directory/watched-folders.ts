@@ -2,10 +2,10 @@
 // milliseconds); a slow look at the folders' own change times covers what it does not tell: file systems without
 // notices, a full queue, a folder that was removed and made again. Costs next to nothing while nothing changes.
 
-import { type FSWatcher, watch } from "node:fs";
 import { mkdir, readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import type { Clock, Timer } from "../../../common/clock.ts";
+import type { Clock } from "../../../common/clock.ts";
+import { FolderNotices } from "../../../common/folder-notices.ts";
 import { type InstanceRecord, isName, parseInstanceFile } from "./instance-file.ts";
 
 export interface WatchedFoldersOptions {
@@ -19,6 +19,8 @@ export interface WatchedFoldersOptions {
 
 interface Folder {
   readonly records: ReadonlyMap<string, InstanceRecord>;
+  /** Another one means that the folder was removed and made again: its watcher is deaf. */
+  readonly inode: number;
   readonly changedAtMs: number;
   /** The folder changed so shortly before it was read that a further change may bear the same time. */
   readonly isRecent: boolean;
@@ -32,17 +34,17 @@ const recentMs = 100;
 export class WatchedFolders {
   readonly #options: WatchedFoldersOptions;
   readonly #folders = new Map<string, Folder>();
-  readonly #watchers = new Map<string, FSWatcher>();
+  readonly #notices: FolderNotices;
   /** Files reported as unusable, with their state then. */
   readonly #reported = new Map<string, string>();
   #look: Promise<void> | undefined;
   #isLookDue = false;
-  #settling: Timer | undefined;
   #isClosed = false;
   #failure: string | undefined;
 
   constructor(options: WatchedFoldersOptions) {
     this.#options = options;
+    this.#notices = new FolderNotices(options.clock, settleMs, () => void this.refresh());
   }
 
   /** By service, then by instance id. */
@@ -70,9 +72,7 @@ export class WatchedFolders {
 
   close(): void {
     this.#isClosed = true;
-    this.#settling?.cancel();
-    for (const watcher of this.#watchers.values()) watcher.close();
-    this.#watchers.clear();
+    this.#notices.close();
   }
 
   async #lookAtAll(): Promise<void> {
@@ -99,9 +99,11 @@ export class WatchedFolders {
     const path = join(this.#options.root, service);
     const known = this.#folders.get(service);
     try {
+      const { mtimeMs: changedAtMs, ino: inode } = await stat(path);
+      if (known !== undefined && known.inode !== inode) this.#notices.forget(path);
       this.#watch(path);
-      const changedAtMs = (await stat(path)).mtimeMs;
-      if (known !== undefined && known.changedAtMs === changedAtMs && !known.isRecent) return false;
+      if (known !== undefined && known.inode === inode && known.changedAtMs === changedAtMs && !known.isRecent)
+        return false;
       const isRecent = this.#options.clock.wallMs() - changedAtMs < recentMs;
       const records = new Map<string, InstanceRecord>();
       for (const name of (await readdir(path)).sort()) {
@@ -109,7 +111,7 @@ export class WatchedFolders {
         const record = id === undefined ? undefined : await this.#read(path, service, id);
         if (id !== undefined && record !== undefined) records.set(id, record);
       }
-      this.#folders.set(service, { records, changedAtMs, isRecent });
+      this.#folders.set(service, { records, inode, changedAtMs, isRecent });
       return true;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "ENOENT") return this.#forget(service);
@@ -131,46 +133,23 @@ export class WatchedFolders {
       this.#reported.delete(path);
       return record;
     }
-    this.#report(path, record);
+    this.#report(path, `${record}; it is ignored`);
     return undefined;
   }
 
   #report(path: string, what: string): void {
     if (this.#reported.get(path) === what) return;
     this.#reported.set(path, what);
-    this.#options.onProblem(`registry file ${path} ${what}; it is ignored`);
+    this.#options.onProblem(`registry: ${path} ${what}`);
   }
 
   #forget(service: string): boolean {
-    const path = join(this.#options.root, service);
-    this.#watchers.get(path)?.close();
-    this.#watchers.delete(path);
+    this.#notices.forget(join(this.#options.root, service));
     return this.#folders.delete(service);
   }
 
   #watch(path: string): void {
-    if (this.#isClosed || this.#watchers.has(path)) return;
-    try {
-      const watcher = watch(path, { persistent: false }, () => this.#settle());
-      watcher.on("error", () => this.#unwatch(path, watcher));
-      this.#watchers.set(path, watcher);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") throw error;
-      this.#report(path, `cannot be watched (${(error as Error).message}), so changes are seen a second late`);
-    }
-  }
-
-  #unwatch(path: string, watcher: FSWatcher): void {
-    watcher.close();
-    if (this.#watchers.get(path) === watcher) this.#watchers.delete(path);
-    this.#settle();
-  }
-
-  #settle(): void {
-    if (this.#isClosed || this.#settling !== undefined) return;
-    this.#settling = this.#options.clock.after(settleMs, () => {
-      this.#settling = undefined;
-      void this.refresh();
-    });
+    const why = this.#notices.watch(path);
+    if (why !== undefined) this.#report(path, `cannot be watched (${why}), so changes are seen a second late`);
   }
 }
