@@ -1,0 +1,47 @@
+// Writes docs/reference/ from the tables in the code: `npm run docs`. With `--check` (in `npm run lint`) it writes
+// nothing and ends with 1 when a page is not what it would write.
+
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cliRows } from "../cli/settings.ts";
+import type { SettingRows } from "../common/settings.ts";
+import { settingRows as commandRows } from "../services/quote-command/settings.ts";
+import { failures } from "../sidecar/failure.ts";
+import { ferrySettings } from "../sidecar/routing/mesh-config/ferry-settings.ts";
+import { sidecarRows } from "../sidecar/settings.ts";
+import { failuresPage, meshConfigPage, type SettingTable, settingsPage } from "./reference-pages.ts";
+import { root } from "./tracked-files.ts";
+
+function table(title: string, intro: string, rows: SettingRows): SettingTable {
+  return { title, intro, rows: Object.values(rows) };
+}
+
+const pages: Readonly<Record<string, string>> = {
+  "docs/reference/failures.md": failuresPage(failures),
+  "docs/reference/settings.md": settingsPage([
+    table("Sidecar and gateway", "`sidecar/main.ts`.", sidecarRows),
+    table("quote-command", "`services/quote-command/main.ts`.", commandRows),
+    table("The `ferry` command", "Options win over them; they are handed on to what it starts.", cliRows),
+  ]),
+  "docs/reference/mesh-config.md": meshConfigPage(ferrySettings),
+};
+
+if (import.meta.main) {
+  const isCheck = process.argv.includes("--check");
+  let stale = 0;
+  for (const [path, content] of Object.entries(pages)) {
+    if (existsSync(root + path) && readFileSync(root + path, "utf8") === content) continue;
+    stale++;
+    if (isCheck) console.log(`stale: ${path}`);
+    else {
+      mkdirSync(`${root}docs/reference`, { recursive: true });
+      writeFileSync(root + path, content);
+      console.log(`wrote ${path}`);
+    }
+  }
+  const count = Object.keys(pages).length;
+  if (isCheck && stale > 0) {
+    console.log("run `npm run docs` and commit docs/reference/");
+    process.exitCode = 1;
+  }
+  console.log(`generate-docs: ${count} pages, ${stale} ${isCheck ? "stale" : "written"}`);
+}

@@ -1,0 +1,110 @@
+// The pages of docs/reference/, made from the tables that the code itself runs by. Called by generate-docs.ts. Pure.
+
+import type { SettingRow } from "../common/settings.ts";
+import type { FailureRow } from "../sidecar/failure.ts";
+import { statusName } from "../sidecar/grpc/status.ts";
+
+export interface SettingTable {
+  readonly title: string;
+  readonly intro: string;
+  readonly rows: readonly SettingRow<unknown>[];
+}
+
+export interface FerryKey {
+  readonly key: string;
+  readonly expected: string;
+  readonly default: string;
+  readonly doc: string;
+}
+
+const note = (source: string) => `Generated from \`${source}\` by \`npm run docs\`; do not edit.`;
+
+const retryWords = {
+  always: "always: it provably never ran",
+  idempotent: "only methods marked idempotent: it may have run",
+  never: "never",
+} as const;
+
+export function failuresPage(failures: Readonly<Record<string, FailureRow>>): string {
+  const lines = [
+    "# Failures",
+    "",
+    note("sidecar/failure.ts"),
+    "",
+    "A reply that Ferry itself made carries one of these words in `x-ferry-failure`, and again in upper case as the",
+    "`reason` of a `google.rpc.ErrorInfo` (domain `ferry`, metadata `where` and `attempts`) in `grpc-status-details-bin`.",
+    "A reply without it is the application's own. The same word is the metric's label.",
+    "",
+    "| kind | gRPC status | HTTP status | tried again | at fault |",
+    "|---|---|---|---|---|",
+  ];
+  const rows = Object.entries(failures);
+  for (const [kind, { status, httpStatus, retry, fault }] of rows) {
+    lines.push(`| [${kind}](#${kind}) | ${statusName(status)} | ${httpStatus} | ${retryWords[retry]} | ${fault} |`);
+  }
+  for (const [kind, { sentence }] of rows) lines.push("", `## ${kind}`, "", sentence);
+  return `${lines.join("\n")}\n`;
+}
+
+export function settingsPage(tables: readonly SettingTable[]): string {
+  const lines = [
+    "# Settings",
+    "",
+    note("*/settings.ts"),
+    "",
+    "Environment variables, read once at the start. All mistakes are reported together; a `FERRY_*` variable that no",
+    "process knows is a mistake too. What can change while processes run is [mesh configuration](mesh-config.md).",
+  ];
+  for (const { title, intro, rows } of tables) {
+    lines.push("", `## ${title}`, "", intro, "", "| variable | value | default | meaning |", "|---|---|---|---|");
+    for (const row of rows) {
+      lines.push(`| \`${row.env}\` | ${formOf(row)} | ${defaultOf(row)} | ${cell(row.doc)} |`);
+    }
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+export function meshConfigPage(keys: readonly FerryKey[]): string {
+  const lines = [
+    "# Mesh configuration: keys of our own",
+    "",
+    note("sidecar/routing/mesh-config/ferry-settings.ts"),
+    "",
+    "`mesh-config/` holds Consul config entries in Consul's own form, one a file. What Consul has no word for stands",
+    "under these keys, for all services in `proxy-defaults` `Config`, for one in its `service-defaults` `Meta`; the",
+    "service's own wins. An edited file acts on the next call; `ferry check` says what is wrong before that.",
+    "",
+    "| key | value | default | meaning |",
+    "|---|---|---|---|",
+    ...keys.map((row) => `| \`${row.key}\` | ${cell(row.expected)} | \`${row.default}\` | ${cell(row.doc)} |`),
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+/** What may be written: the message of the row's own parser for something that nothing allows. */
+function formOf(row: SettingRow<unknown>): string {
+  try {
+    row.parse("\u0000");
+  } catch (error) {
+    return cell(error instanceof Error ? error.message : String(error));
+  }
+  return "text";
+}
+
+function defaultOf({ fallback, unit }: SettingRow<unknown>): string {
+  if (fallback === undefined) return "required";
+  if (fallback === null || fallback === "") return "";
+  if (typeof fallback === "number" && unit === "ms") return `\`${durationText(fallback)}\``;
+  if (typeof fallback !== "object") return `\`${fallback}${unit === undefined ? "" : ` ${unit}`}\``;
+  if ("host" in fallback && "port" in fallback) return `\`${fallback.host}:${fallback.port}\``;
+  return "";
+}
+
+function durationText(ms: number): string {
+  return ms % 1000 === 0 ? `${ms / 1000}s` : `${ms}ms`;
+}
+
+/** Text that does not break out of a table's cell, as a sentence begins. */
+function cell(text: string): string {
+  return text.replaceAll("|", "\\|").replaceAll("\n", " ");
+}
