@@ -4,6 +4,7 @@ import { Command, CommanderError } from "commander";
 import { resultLine } from "../common/json-output.ts";
 import { benchCommand } from "./bench.ts";
 import { callCommand } from "./call.ts";
+import { checkCommand } from "./check.ts";
 
 import { CommandError, exitOk, exitUnmet, exitUsage, UsageError } from "./exit.ts";
 import { runCommand } from "./run.ts";
@@ -22,7 +23,7 @@ const program = new Command("ferry")
   .exitOverride()
   .showSuggestionAfterError(true);
 
-for (const command of [upCommand, runCommand, statusCommand, callCommand, benchCommand]) {
+for (const command of [upCommand, runCommand, statusCommand, callCommand, benchCommand, checkCommand]) {
   program.addCommand(command(finish).copyInheritedSettings(program));
 }
 

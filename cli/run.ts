@@ -106,7 +106,12 @@ function instanceSpec(command: string[], options: RunOptions, settings: CliSetti
     service: options.service,
     version: options.version,
     home,
-    meshConfig: findMeshConfig({ option: options.meshConfig, setting: settings.meshConfig, home }),
+    meshConfig: findMeshConfig({
+      option: options.meshConfig,
+      optionName: "--mesh-config",
+      setting: settings.meshConfig,
+      home,
+    }),
     app: readAddress("--app", options.app),
     upstreams: options.upstream.map((upstream) => (upstream.includes(":") ? upstream : `${upstream}:0`)),
     grpcServices: options.grpcService,

@@ -44,7 +44,12 @@ async function up(options: UpOptions): Promise<number> {
   const settings = readCliSettings(options.home);
   const { home } = settings;
   const gateway = readAddress("--gateway", options.gateway);
-  const meshConfig = findMeshConfig({ option: options.meshConfig, setting: settings.meshConfig, home });
+  const meshConfig = findMeshConfig({
+    option: options.meshConfig,
+    optionName: "--mesh-config",
+    setting: settings.meshConfig,
+    home,
+  });
   await refuseTakenPort(gateway);
   const lock = lockHome(home);
   const signal = untilSignal();

@@ -51,20 +51,26 @@ export async function openLoop(params: OpenLoopParams): Promise<LoadFigures> {
   const total = Math.round(rps * params.seconds);
   const tally = new Tally();
   const startMs = clock.nowMs();
-  const underWay = new Set<Promise<void>>();
+  let underWay = 0;
+  let onEnd = () => {};
+  const nextEnd = () =>
+    new Promise<void>((resolve) => {
+      onEnd = resolve;
+    });
   for (let begun = 0; begun < total && !signal.aborted; begun++) {
     const dueMs = startMs + (begun * 1000) / rps;
     const earlyMs = dueMs - clock.nowMs();
     if (earlyMs > 1) await wait(clock, earlyMs, signal).catch(() => {});
-    while (underWay.size >= params.concurrency) await Promise.race(underWay);
+    if (underWay === params.concurrency) await nextEnd();
     if (signal.aborted) break;
-    const one: Promise<void> = params.call().then((outcome) => {
+    underWay++;
+    params.call().then((outcome) => {
       tally.add(outcome, clock.nowMs() - dueMs);
-      underWay.delete(one);
+      underWay--;
+      onEnd();
     });
-    underWay.add(one);
   }
-  await Promise.all(underWay);
+  while (underWay > 0) await nextEnd();
   return tally.figures(clock.nowMs() - startMs);
 }
 

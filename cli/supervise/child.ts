@@ -1,10 +1,12 @@
 // One process that a command started: its own process group, stdin closed, the first line of stdout read as the JSON
-// that says it is ready, everything else to a log file. Guarantees: after `stop` nothing of its group is left.
+// that says it is ready, stderr to a log file. A sidecar also says when it has drained, while it still carries the
+// application's own calls. Guarantees: after `stop` nothing of its group is left.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { createInterface } from "node:readline";
+import { createInterface, type Interface } from "node:readline";
+import type { Readable } from "node:stream";
 import { type Clock, wait } from "../../common/clock.ts";
 import { CommandError } from "../exit.ts";
 import type { Reaper } from "./reaper.ts";
@@ -40,14 +42,14 @@ export class Child {
   readonly exited: Promise<ChildExit>;
   /** Resolves with the ready line; rejects with a CommandError when it does not come. */
   readonly ready: Promise<ReadyLine>;
-  readonly #process: ChildProcess;
+  /** Resolves when it says `{"event":"drained"}`, or has ended. */
+  readonly drained: Promise<void>;
   readonly #deps: ChildDeps;
   #exit: ChildExit | undefined;
 
   private constructor(spec: ChildSpec, child: ChildProcess, pid: number, deps: ChildDeps) {
     this.spec = spec;
     this.pid = pid;
-    this.#process = child;
     this.#deps = deps;
     deps.reaper.watch(pid);
     this.exited = new Promise((resolve) => {
@@ -58,8 +60,15 @@ export class Child {
         resolve(this.#exit);
       });
     });
-    this.ready = spec.logFile === undefined ? Promise.resolve({}) : this.#firstLine();
+    const lines = spec.logFile === undefined ? undefined : createInterface({ input: child.stdout as Readable });
+    this.ready = lines === undefined ? Promise.resolve({}) : this.#firstLine(lines);
     this.ready.catch(() => {}); // Whoever awaits it is told; nobody else must be.
+    this.drained = new Promise((resolve) => {
+      this.exited.then(() => resolve());
+      lines?.on("line", (line) => {
+        if (line.startsWith('{"event":"drained"')) resolve();
+      });
+    });
   }
 
   /** Rejects with a CommandError when the program cannot be started at all. */
@@ -79,6 +88,11 @@ export class Child {
 
   get isRunning(): boolean {
     return this.#exit === undefined;
+  }
+
+  /** SIGTERM to the process alone, which may take its time. */
+  terminate(): void {
+    if (this.#exit === undefined) process.kill(this.pid, "SIGTERM");
   }
 
   /** SIGTERM, and SIGKILL after `graceMs`. Resolves when it is gone; idempotent. */
@@ -109,10 +123,9 @@ export class Child {
     }
   }
 
-  async #firstLine(): Promise<ReadyLine> {
+  async #firstLine(lines: Interface): Promise<ReadyLine> {
     const { clock } = this.#deps;
     const { name, readyTimeoutMs } = this.spec;
-    const lines = createInterface({ input: this.#process.stdout as NodeJS.ReadableStream });
     const first = new Promise<string>((resolve) => lines.once("line", resolve));
     const settled = new AbortController();
     try {
@@ -127,7 +140,6 @@ export class Child {
       throw new CommandError(`${name} did not start: it ${describeExit(outcome)}${this.#logEnd()}`);
     } finally {
       settled.abort();
-      this.#process.stdout?.resume(); // Whatever follows is read and dropped, so that it never blocks the child.
     }
   }
 

@@ -1,6 +1,6 @@
 // An application with its sidecar: the unit that `ferry run` starts once and `ferry up` five times. The sidecar starts
 // first, so that the way out is there before the application needs it; it takes calls in as soon as the application is
-// healthy. At the end it goes first, too: it leaves the rotation and drains while the application still answers.
+// healthy. At the end it leaves the rotation and drains while the application still answers, and goes last.
 
 import type { Random } from "../../common/random.ts";
 import type { Address } from "../../common/settings.ts";
@@ -112,10 +112,14 @@ export class Instance {
     return this.#sidecar.child?.pid ?? 0;
   }
 
-  /** Sidecar, then application; each gets its time before SIGKILL. Returns how the application ended. */
+  /**
+   * The way in, then the application, then the way out, which the application may need to the end; each gets its time
+   * before SIGKILL. Returns how the application ended.
+   */
   async stop(grace: { sidecarMs: number; appMs: number }): Promise<ChildExit | undefined> {
-    await this.#sidecar.stop(grace.sidecarMs);
+    await this.#sidecar.drain(grace.sidecarMs);
     const exit = await this.#app.stop(grace.appMs);
+    await this.#sidecar.stop(grace.sidecarMs);
     removeInstanceProcesses(this.spec.home, this.spec.id);
     return exit;
   }

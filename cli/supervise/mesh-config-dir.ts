@@ -7,12 +7,20 @@ import { CommandError } from "../exit.ts";
 import { readStack } from "./home.ts";
 import { root } from "./programs.ts";
 
+export interface MeshConfigSources {
+  /** What the command line named, and how: `--mesh-config` or `dir`. */
+  readonly option: string | undefined;
+  readonly optionName: string;
+  readonly setting: string | null;
+  readonly home: string;
+}
+
 /** Absolute. Throws a CommandError when the one that was named is no directory. */
-export function findMeshConfig(sources: { option: string | undefined; setting: string | null; home: string }): string {
+export function findMeshConfig(sources: MeshConfigSources): string {
   const named = sources.option ?? sources.setting ?? undefined;
   if (named !== undefined) {
     if (isDirectory(resolve(named))) return resolve(named);
-    const what = sources.option === undefined ? "FERRY_MESH_CONFIG" : "--mesh-config";
+    const what = sources.option === undefined ? "FERRY_MESH_CONFIG" : sources.optionName;
     throw new CommandError(
       `${what}: expected a directory with the mesh configuration, there is none at ${resolve(named)}`,
     );

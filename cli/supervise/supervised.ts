@@ -54,6 +54,18 @@ export class Supervised {
     return ready;
   }
 
+  /** Begins its end: SIGTERM, and no restart any more. Resolves when it has drained or ended, after `graceMs` anyway. */
+  async drain(graceMs: number): Promise<void> {
+    this.#stopping.abort();
+    const child = this.#child;
+    if (child === undefined) return;
+    child.terminate();
+    const settled = new AbortController();
+    const late = wait(this.#deps.clock, graceMs, settled.signal).catch(() => {});
+    await Promise.race([child.drained, late]);
+    settled.abort();
+  }
+
   /** Stops it for good, also while it starts. Resolves when nothing is left, with how it ended if it ever ran. */
   async stop(graceMs: number): Promise<ChildExit | undefined> {
     this.#stopping.abort();

@@ -1,5 +1,6 @@
 // Ctrl-C, SIGTERM and SIGHUP as something to await. npm hands a Ctrl-C on to us that the terminal has sent already, so
-// a repeat within a second is the same one; a later one means "now".
+// a repeat within a second is the same one; a later one means "now". While it is awaited the process stays alive: our
+// clock's timers alone would not keep it.
 
 import { systemClock } from "../../common/clock.ts";
 
@@ -30,6 +31,8 @@ export function untilSignal(): UntilSignal {
       resolve(signal);
     } else if (systemClock.nowMs() - firstMs >= sameWithinMs) impatient();
   };
+  const keepAlive = new MessageChannel().port1;
+  keepAlive.ref();
   for (const signal of signals) process.on(signal, onSignal);
   return {
     first,
@@ -42,6 +45,7 @@ export function untilSignal(): UntilSignal {
     },
     close() {
       for (const signal of signals) process.off(signal, onSignal);
+      keepAlive.close();
     },
   };
 }
