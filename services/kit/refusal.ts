@@ -2,8 +2,6 @@
 // values; refusal-status.ts is the one place where they become gRPC statuses, so no domain file knows a status number.
 // Anything thrown is a bug instead and is handled by run-handler.ts.
 
-import type { Message } from "@bufbuild/protobuf";
-
 export type RefusalKind =
   /** The request breaks a rule that needs no state to see. */
   | "invalid"
@@ -45,7 +43,7 @@ export function refuseFields(violations: readonly Violation[]): Refusal {
   return { refused: "invalid", message, violations };
 }
 
-/** True for a refusal, false for an answer. */
-export function isRefusal<A extends Message>(answer: A | Refusal): answer is Refusal {
-  return !("$typeName" in answer);
+/** True for a refusal, false for an answer; no message of ours has a field `refused`, and messages say what they are. */
+export function isRefusal<A extends object>(answer: A | Refusal): answer is Refusal {
+  return "refused" in answer && !("$typeName" in answer);
 }

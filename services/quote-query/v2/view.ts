@@ -1,0 +1,17 @@
+// A quote as quoter.query.v2 shows it.
+
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { type Quote, QuoteSchema } from "../../../gen/quoter/query/v2/quote_query_service_pb.ts";
+import type { QuoteRow } from "../../read-model/read-model.ts";
+
+export function viewQuote({ quoteId, text, author, submittedAtMs, views, likes }: QuoteRow): Quote {
+  return create(QuoteSchema, {
+    quoteId,
+    text,
+    author,
+    submittedAt: timestampFromMs(submittedAtMs),
+    views: BigInt(views),
+    likes: BigInt(likes),
+  });
+}
