@@ -1,0 +1,99 @@
+// grpc.health.v1 as the gateway answers it: for itself under the empty name, and for every gRPC service that it routes,
+// SERVING while the route has a healthy endpoint. (https://github.com/grpc/grpc/blob/master/doc/health-checking.md,
+// gRFC A90 for List)
+
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import {
+  Health,
+  type HealthCheckResponseSchema,
+  HealthCheckResponse_ServingStatus as ServingStatus,
+} from "../../gen/grpc/health/v1/health_pb.ts";
+import type { Call } from "../call.ts";
+import { localMethod } from "../grpc/serve-local.ts";
+import { Status } from "../grpc/status.ts";
+import { StatusError } from "../grpc/status-error.ts";
+import type { Service } from "../stack.ts";
+
+/** What the gateway knows about the health of what it routes to. */
+export interface EdgeHealthSource {
+  /** The gateway takes calls: it has its first snapshot and does not drain. */
+  isReady(): boolean;
+  /** Full names of the gRPC services that are routed and known. */
+  services(): readonly string[];
+  /** Whether the service's route has a healthy endpoint; undefined: nothing routes that service. */
+  isServing(grpcService: string): boolean | undefined;
+  /** Calls `listener` after anything of the above may have changed; returns how to stop that. */
+  onChange(listener: () => void): () => void;
+}
+
+/** gRFC A90: a longer list is refused, because a client cannot want it. */
+const maxListed = 100;
+
+/** The three methods, by path. */
+export function edgeHealth(source: EdgeHealthSource): ReadonlyMap<string, Service<Call>> {
+  const { check, list, watch } = Health.method;
+  const statusOf = (service: string) => statusFor(service === "" ? source.isReady() : source.isServing(service));
+
+  return new Map([
+    [
+      "/grpc.health.v1.Health/Check",
+      localMethod(check, ({ service }) => {
+        const status = statusOf(service);
+        if (status === ServingStatus.SERVICE_UNKNOWN) {
+          throw new StatusError(Status.NOT_FOUND, `nothing here routes a gRPC service named ${service}`);
+        }
+        return { status };
+      }),
+    ],
+    [
+      "/grpc.health.v1.Health/List",
+      localMethod(list, () => {
+        const services = source.services();
+        if (services.length >= maxListed) {
+          const message = `${services.length + 1} services are more than the ${maxListed} that a list may have`;
+          throw new StatusError(Status.RESOURCE_EXHAUSTED, message);
+        }
+        return { statuses: Object.fromEntries(["", ...services].map((name) => [name, { status: statusOf(name) }])) };
+      }),
+    ],
+    [
+      "/grpc.health.v1.Health/Watch",
+      localMethod(watch, ({ service }, { signal }) => changes(() => statusOf(service), source, signal)),
+    ],
+  ]);
+}
+
+/** The status now, and again whenever it is another one; changes in between that cancel out are not told. */
+async function* changes(
+  read: () => ServingStatus,
+  source: EdgeHealthSource,
+  signal: AbortSignal,
+): AsyncGenerator<MessageInitShape<typeof HealthCheckResponseSchema>> {
+  let wake = () => {};
+  const stop = source.onChange(() => wake());
+  const onAbort = () => wake();
+  signal.addEventListener("abort", onAbort);
+  try {
+    let told: ServingStatus | undefined;
+    while (!signal.aborted) {
+      const status = read();
+      if (status !== told) {
+        told = status;
+        yield { status };
+        // It may have changed while the caller took its time.
+        continue;
+      }
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    }
+  } finally {
+    stop();
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+function statusFor(isServing: boolean | undefined): ServingStatus {
+  if (isServing === undefined) return ServingStatus.SERVICE_UNKNOWN;
+  return isServing ? ServingStatus.SERVING : ServingStatus.NOT_SERVING;
+}
