@@ -1,19 +1,21 @@
-// Follows the SQLite event log: SQLite tells nobody about a commit of another process, but `PRAGMA data_version` says for
-// 3 microseconds whether there was one. So the follower polls: quickly after something came, more slowly while nothing does.
-// Called by SqliteEventLog.follow. Survives a log that is locked, removed or not there yet.
+// Follows the SQLite event log: reads on whenever there was a commit (commit-watch.ts), by whichever process. Called by
+// SqliteEventLog.follow. Guarantees: batches in the global order, one at a time; survives a log that is locked, removed
+// or not there yet, by trying again with jitter.
 
+import { basename, dirname } from "node:path";
 import { type Clock, wait } from "../../../common/clock.ts";
 import type { Random } from "../../../common/random.ts";
 import type { EventLog, LoggedRecord, Position } from "../event-log.ts";
 import { LogUnavailable } from "../event-log.ts";
+import { CommitWatch } from "./commit-watch.ts";
 
-/** The shortest and longest time between two looks, milliseconds; the mean delay of a notice is half of it. */
-const SHORTEST_POLL_MS = 2;
-const LONGEST_POLL_MS = 25;
-/** The longest time between two tries while the log is unavailable, milliseconds. */
+/** The first and the longest time between two tries while the log is unavailable, milliseconds. */
+const FIRST_RETRY_MS = 5;
 const LONGEST_RETRY_MS = 1000;
 
 export interface FollowedLog {
+  /** Absolute path of the log. */
+  readonly file: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly readAll: EventLog["readAll"];
@@ -29,9 +31,19 @@ export interface Following {
 }
 
 /** Ends when `signal` aborts; rejects with what `onBatch` rejects with. */
-export async function followLog(log: FollowedLog, { after, batchSize, onBatch, signal }: Following): Promise<void> {
-  let position = after;
-  let retryMs = SHORTEST_POLL_MS;
+export async function followLog(log: FollowedLog, following: Following): Promise<void> {
+  const watch = new CommitWatch(dirname(log.file), basename(log.file), log.clock);
+  try {
+    await readOn(log, watch, following);
+  } finally {
+    watch.close();
+  }
+}
+
+async function readOn(log: FollowedLog, watch: CommitWatch, following: Following): Promise<void> {
+  const { batchSize, onBatch, signal } = following;
+  let position = following.after;
+  let retryMs = FIRST_RETRY_MS;
   while (!signal.aborted) {
     let mark: number;
     let records: readonly LoggedRecord[];
@@ -39,7 +51,7 @@ export async function followLog(log: FollowedLog, { after, batchSize, onBatch, s
       // Order matters: a record that comes between the two lines makes the next wait end at once.
       mark = log.changeMark();
       records = await log.readAll(position, batchSize);
-      retryMs = SHORTEST_POLL_MS;
+      retryMs = FIRST_RETRY_MS;
     } catch (error) {
       if (!(error instanceof LogUnavailable)) throw error;
       await pause(log.clock, log.random() * retryMs, signal);
@@ -48,7 +60,7 @@ export async function followLog(log: FollowedLog, { after, batchSize, onBatch, s
     }
     const last = records.at(-1);
     if (last === undefined) {
-      await changed(log, mark, signal);
+      await changed(log, watch, mark, signal);
     } else if (!signal.aborted) {
       await onBatch(records);
       position = last.position;
@@ -57,15 +69,16 @@ export async function followLog(log: FollowedLog, { after, batchSize, onBatch, s
 }
 
 /** Resolves when the log may have changed since `mark`, or cannot tell, or `signal` aborts. */
-async function changed(log: FollowedLog, mark: number, signal: AbortSignal): Promise<void> {
-  for (let pollMs = SHORTEST_POLL_MS; !signal.aborted; pollMs = Math.min(LONGEST_POLL_MS, pollMs * 1.2)) {
-    await pause(log.clock, pollMs, signal);
+async function changed(log: FollowedLog, watch: CommitWatch, mark: number, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await watch.pause(signal);
     try {
-      if (log.changeMark() !== mark) return;
+      if (log.changeMark() === mark) continue;
     } catch (error) {
-      if (error instanceof LogUnavailable) return;
-      throw error;
+      if (!(error instanceof LogUnavailable)) throw error;
     }
+    watch.found();
+    return;
   }
 }
 

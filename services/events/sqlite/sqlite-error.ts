@@ -3,9 +3,12 @@
 
 /** There is no file to work on any more: it was removed while it was in use, or this process has closed it. */
 export class DatabaseGone extends Error {
+  readonly why: "closed" | "removed while it was in use";
+
   constructor(file: string, why: "closed" | "removed while it was in use") {
     super(`${file}: was ${why}`);
     this.name = "DatabaseGone";
+    this.why = why;
   }
 }
 

@@ -85,6 +85,7 @@ export class SqliteEventLog implements EventLog {
   ): Promise<void> {
     const { clock, random } = this.#options;
     const log = {
+      file: this.#file.path,
       clock,
       random,
       readAll: (from: Position, limit: number) => this.readAll(from, limit),
