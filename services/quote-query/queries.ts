@@ -3,10 +3,12 @@
 // keeps a read open while it waits.
 
 import type { Random } from "../../common/random.ts";
+import type { Position } from "../events/event-log.ts";
 import type { HandlerContext } from "../kit/handler.ts";
 import { formatPosition, parsePosition } from "../kit/position.ts";
-import { type Refusal, refuse } from "../kit/refusal.ts";
-import type { QuoteRow } from "../read-model/read-model.ts";
+import { isRefusal, type Refusal, refuse } from "../kit/refusal.ts";
+import type { QuoteRow, ReadModelState } from "../read-model/read-model.ts";
+import { ReadModelUnavailable } from "../read-model/read-model-store.ts";
 import type { FollowedModel } from "./followed-model.ts";
 import { patienceMs } from "./freshness.ts";
 import { decodePageToken, encodePageToken } from "./page-token.ts";
@@ -80,22 +82,34 @@ export class Queries {
   ): AsyncGenerator<QuoteRow, Refusal | undefined, undefined> {
     const after = parsePosition("after_position", afterPosition);
     if (typeof after === "object") return after;
+    const began = await guarded(() => this.#watchFrom(after));
+    if (typeof began === "object") return began;
     const ended = AbortSignal.any([context.signal, context.draining]);
-    const model = this.#model;
-    let cursor = after ?? (await model.refresh()).position;
+    let cursor = began;
     context.sendHeader();
     while (!ended.aborted) {
-      // Taken before the read: what is applied during it is seen by the next round.
-      const { position } = await model.state();
-      const rows = await model.reader.submittedAfter(cursor, watchBatchSize);
-      for (const row of rows) {
+      const from = cursor;
+      const found = await guarded(async () => {
+        // Taken before the read: what is applied during it is seen by the next round.
+        const { position } = await this.#model.state();
+        return { position, rows: await this.#model.reader.submittedAfter(from, watchBatchSize) };
+      });
+      if (isRefusal(found)) return found;
+      for (const row of found.rows) {
         cursor = row.submittedPosition;
         yield row;
       }
-      if (rows.length < watchBatchSize) await model.reaches(position + 1, () => ended);
+      if (found.rows.length < watchBatchSize) await this.#model.reaches(found.position + 1, () => ended);
     }
     if (context.signal.aborted) return undefined;
     return refuse("unavailable", `the process is draining; call again with after_position ${formatPosition(cursor)}`);
+  }
+
+  /** Where a watch begins: "now" is what the model holds, and a model that is being built has no now. */
+  async #watchFrom(after: Position | undefined): Promise<Position | Refusal> {
+    if (after !== undefined) return after;
+    const state = await this.#model.refresh();
+    return state.caughtUpAtMs === 0 ? notCaughtUp(state) : state.position;
   }
 
   /** Waits for `min_position`, asks, and says in the trailer how old the answer may be. */
@@ -106,20 +120,42 @@ export class Queries {
   ): Promise<A | Refusal> {
     const position = parsePosition("min_position", minPosition);
     if (typeof position === "object") return position;
-    const model = this.#model;
-    if (position !== undefined) {
-      const waitMs = patienceMs(context.deadlineMs);
-      if (!(await model.reaches(position, () => context.signal, waitMs))) {
-        const at = (await model.state()).position;
-        return refuse(
-          "unavailable",
-          `the read model is at position ${at}, not yet at ${position}; waited ${Math.round(waitMs)} ms`,
-        );
-      }
-    }
-    const answer = await ask(model.reader);
-    const stalenessMs = model.stalenessMs();
-    if (stalenessMs !== undefined) context.setTrailer(stalenessTrailer, String(stalenessMs));
-    return answer;
+    return guarded(async () => {
+      const tooEarly = position === undefined ? await this.#whileBuilding() : await this.#until(position, context);
+      if (tooEarly !== undefined) return tooEarly;
+      const answer = await ask(this.#model.reader);
+      const stalenessMs = this.#model.stalenessMs();
+      if (stalenessMs !== undefined) context.setTrailer(stalenessTrailer, String(stalenessMs));
+      return answer;
+    });
+  }
+
+  /** A model that never held everything would say NOT_FOUND of what is there. */
+  async #whileBuilding(): Promise<Refusal | undefined> {
+    if ((await this.#model.state()).caughtUpAtMs > 0) return undefined;
+    const state = await this.#model.refresh();
+    return state.caughtUpAtMs > 0 ? undefined : notCaughtUp(state);
+  }
+
+  async #until(position: Position, context: HandlerContext): Promise<Refusal | undefined> {
+    const waitMs = patienceMs(context.deadlineMs);
+    if (await this.#model.reaches(position, () => context.signal, waitMs)) return undefined;
+    const at = (await this.#model.state()).position;
+    const waited = `waited ${Math.round(waitMs)} ms`;
+    return refuse("unavailable", `the read model is at position ${at}, not yet at ${position}; ${waited}`);
+  }
+}
+
+function notCaughtUp({ position, head }: ReadModelState): Refusal {
+  return refuse("unavailable", `the read model has not caught up yet: position ${position} of ${head}`);
+}
+
+/** A model that cannot be read is no bug: the call may be repeated, here or elsewhere. */
+async function guarded<A>(work: () => Promise<A | Refusal>): Promise<A | Refusal> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof ReadModelUnavailable) return refuse("unavailable", error.message);
+    throw error;
   }
 }

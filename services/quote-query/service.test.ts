@@ -10,6 +10,7 @@ import { QuoteQueryService as V1 } from "../../gen/quoter/query/v1/quote_query_s
 import { Ranking, QuoteQueryService as V2 } from "../../gen/quoter/query/v2/quote_query_service_pb.ts";
 import { serve } from "../kit/serve.ts";
 import { testClient } from "../kit/testing/grpc-client.ts";
+import { ReadModelUnavailable } from "../read-model/read-model-store.ts";
 import { querySide } from "./query-side.ts";
 import { MemoryReader } from "./testing/memory-reader.ts";
 
@@ -18,7 +19,7 @@ afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
 });
 
-async function start(version: "v1" | "v2", reader = new MemoryReader()) {
+async function start(version: "v1" | "v2", reader = caughtUp()) {
   const end = new AbortController();
   const { services, health } = querySide({
     version,
@@ -112,6 +113,30 @@ describe("a v2 instance", () => {
     expect(await top(Ranking.UNSPECIFIED)).toEqual(["q2", "q3", "q1"]);
     expect(await top(Ranking.VIEWS, 2)).toEqual(["q1", "q3"]);
     expect(await top(9 as Ranking)).toMatch(/^ranking: /);
+  });
+});
+
+describe("a model that is being built", () => {
+  test("makes queries UNAVAILABLE instead of saying that quotes are not there", async () => {
+    const reader = new MemoryReader();
+    const { client } = await start("v1", reader);
+    reader.add(1);
+    reader.change({ head: 9 });
+    const reply = await client.unary(V1.method.getQuote, { quoteId: "q7" });
+    expect([reply.code, reply.details]).toEqual([
+      status.UNAVAILABLE,
+      "the read model has not caught up yet: position 1 of 9",
+    ]);
+    const read = await client.unary(V1.method.getQuote, { quoteId: "q1", minPosition: "1" });
+    expect(read.code).toBe(status.OK);
+  });
+
+  test("that cannot be read makes queries UNAVAILABLE with the reason", async () => {
+    const reader = caughtUp();
+    const { client } = await start("v1", reader);
+    reader.failure = new ReadModelUnavailable("read model quotes-v1.db: disk I/O error");
+    const reply = await client.unary(V1.method.getRandomQuote, { minPosition: "5" });
+    expect([reply.code, reply.details]).toEqual([status.UNAVAILABLE, "read model quotes-v1.db: disk I/O error"]);
   });
 });
 
