@@ -31,7 +31,8 @@ export function failureOfStream(error: StreamError, where: string): ProxyFailure
 
 function kindOfStream(error: StreamError): FailureKind {
   if (error.neverProcessed) {
-    if (error.initiator === "connection") return error.code === ErrorCode.CANCEL ? "connect_timeout" : "connect_failed";
+    if (error.code === ErrorCode.SETTINGS_TIMEOUT) return "connect_timeout";
+    if (error.initiator === "connection") return "connect_failed";
     return "refused";
   }
   if (error.initiator === "connection") return "connection_lost";

@@ -1,23 +1,17 @@
 // The control part: watches chains, instances and methods, and hands the data part one whole Snapshot for an upstream
 // whenever something of it changed. Knows nothing of calls. One of it serves all workers of a sidecar.
 
+import type { DescriptorSource } from "./descriptors/descriptor-source.ts";
 import type { Endpoint, Registry } from "./discovery/registry.ts";
 import type { ChainSource, ChainView } from "./routing/chain-source.ts";
 import { compileSnapshot } from "./routing/compile-snapshot.ts";
 import { servicesOf } from "./routing/route-leg.ts";
-import type { MethodTraits, Snapshot } from "./routing/snapshot.ts";
-
-/** What is known of the methods of a service's versions; learned in the background, never waited for. */
-export interface MethodSource {
-  /** The traits known now for these instances. May begin to learn what is missing, and then calls `onMethods`. */
-  methodsOf(endpoints: readonly Endpoint[]): Readonly<Record<string, MethodTraits>>;
-  onMethods(listener: (service: string) => void): void;
-}
+import type { Snapshot } from "./routing/snapshot.ts";
 
 export interface ControlDeps {
   readonly registry: Registry;
   readonly chains: ChainSource;
-  readonly methods: MethodSource;
+  readonly methods: Pick<DescriptorSource, "methodsOf" | "onMethods">;
   /** Hands a snapshot to the data part. */
   apply(snapshot: Snapshot): void;
 }

@@ -4,8 +4,7 @@
 import type { Clock } from "../common/clock.ts";
 import type { Random } from "../common/random.ts";
 import type { Address } from "../common/settings.ts";
-import type { Call } from "./call.ts";
-import type { EndpointCall } from "./call.ts";
+import type { Call, EndpointCall } from "./call.ts";
 import { inboundStack } from "./inbound/stack.ts";
 import { serviceOfAuthority } from "./outbound/route.ts";
 import { outboundStack } from "./outbound/stack.ts";
@@ -17,6 +16,7 @@ import type { Snapshot } from "./routing/snapshot.ts";
 import { type CallServer, serveCalls } from "./serve-calls.ts";
 import type { Layer, Service } from "./stack.ts";
 import type { Recorder } from "./telemetry/record.ts";
+import { plaintextDialer } from "./transport/dial.ts";
 import { type Listening, listenHttp2 } from "./transport/listen.ts";
 import { Pool } from "./transport/pool.ts";
 
@@ -56,7 +56,7 @@ export class DataPlane {
     this.#params = params;
     this.#deps = deps;
     this.upstreams = new Upstreams({ clock: deps.clock, states: this.states, want: (name) => deps.want(name) });
-    this.pool = new Pool({ clock: deps.clock });
+    this.pool = new Pool({ clock: deps.clock, dial: plaintextDialer(deps.clock) });
   }
 
   /** Puts a snapshot in force for the next call. */

@@ -1,0 +1,77 @@
+// What makes a sidecar a gateway: it follows one virtual service's router, adds routes for services that registered
+// with their gRPC names, lets a call name a registered service in `:authority`, and answers health and reflection
+// itself. Built by sidecar.ts in the gateway role; everything per call stays in the layers.
+
+import type { Call } from "./call.ts";
+import type { DescriptorSource } from "./descriptors/descriptor-source.ts";
+import type { Registry } from "./discovery/registry.ts";
+import { answerLocally } from "./edge/edge.ts";
+import { EdgeView } from "./edge/edge-view.ts";
+import { serviceOfAuthority } from "./outbound/route.ts";
+import type { DiscoveryChain } from "./routing/discovery-chain.ts";
+import { addEdgeRoutes } from "./routing/edge-routes.ts";
+import { compileChain } from "./routing/local-compiler.ts";
+import type { EntrySet } from "./routing/mesh-config/config-entry.ts";
+import type { RouteTable } from "./routing/route-table.ts";
+import type { Layer } from "./stack.ts";
+
+export interface GatewayEdgeDeps {
+  /** The virtual service, as `quoter`. */
+  readonly service: string;
+  readonly descriptors: Pick<DescriptorSource, "known">;
+  table(): RouteTable | undefined;
+  isReady(): boolean;
+}
+
+export class GatewayEdge {
+  readonly #deps: GatewayEdgeDeps;
+  readonly #view: EdgeView;
+  #services: ReadonlyMap<string, readonly string[]> = new Map();
+
+  constructor(deps: GatewayEdgeDeps) {
+    this.#deps = deps;
+    this.#view = new EdgeView({
+      table: deps.table,
+      descriptors: deps.descriptors,
+      grpcServices: () => this.#services,
+      isReady: deps.isReady,
+    });
+  }
+
+  /** Follows what is registered; `onRoutes` when the chain must be extended anew. */
+  watch(registry: Registry, onRoutes: () => void, signal: AbortSignal): void {
+    registry.watchServices((services) => {
+      this.#services = services;
+      onRoutes();
+      this.#view.changed();
+    }, signal);
+  }
+
+  /** A snapshot, the descriptors or readiness changed: health watchers are told. */
+  changed(): void {
+    this.#view.changed();
+  }
+
+  /** For LocalChains: the virtual service's chain with routes for what is registered; other chains as they are. */
+  extend(chain: DiscoveryChain, entries: EntrySet): DiscoveryChain {
+    if (chain.ServiceName !== this.#deps.service) return chain;
+    return addEdgeRoutes({
+      chain,
+      services: this.#services,
+      chainOf: (service) => {
+        const compiled = compileChain(entries, service);
+        return compiled.ok ? compiled.chain : undefined;
+      },
+    });
+  }
+
+  /** The virtual service, unless the authority is the name of a registered one. */
+  upstreamOf(call: Call): string {
+    const name = serviceOfAuthority(call.authority);
+    return name !== undefined && this.#services.has(name) ? name : this.#deps.service;
+  }
+
+  answerLocally(): Layer<Call> {
+    return answerLocally({ health: this.#view, reflection: this.#view });
+  }
+}

@@ -1,0 +1,300 @@
+// The composition root: builds the control part, the data part and the admin server from settings, in the order in which
+// they depend on each other, and takes them down in the order in which nobody notices. Called by main.ts.
+//
+// A sidecar's life: listen -> (application healthy) register -> ready … SIGTERM: leave rotation -> wait until every
+// caller knows -> GOAWAY and finish what is under way -> deregister -> keep the way out open for the application -> end.
+
+import { join } from "node:path";
+import { systemClock, wait } from "../common/clock.ts";
+import type { JsonLog } from "../common/json-log.ts";
+import { randomHex, systemRandom } from "../common/random.ts";
+import type { Address } from "../common/settings.ts";
+import { Control } from "./control.ts";
+import { DataPlane, type Entrance } from "./data-plane.ts";
+import { DescriptorCache } from "./descriptors/descriptor-cache.ts";
+import { readDescriptorImage } from "./descriptors/descriptor-image.ts";
+import type { DescriptorSource } from "./descriptors/descriptor-source.ts";
+import { imageDescriptors } from "./descriptors/image-descriptors.ts";
+import { reflect } from "./descriptors/reflect.ts";
+import { watchAppHealth } from "./discovery/app-health.ts";
+import { DirectoryRegistry } from "./discovery/directory/directory-registry.ts";
+import type { Registry } from "./discovery/registry.ts";
+import { GatewayEdge } from "./gateway-edge.ts";
+import { Registrar } from "./registrar.ts";
+import { LocalChains } from "./routing/local-chains.ts";
+import { problemText } from "./routing/mesh-config/problem.ts";
+import type { MeshConfigState } from "./routing/mesh-config/watch-mesh-config.ts";
+import type { SidecarSettings } from "./settings.ts";
+
+export interface SidecarParams {
+  readonly settings: SidecarSettings;
+  readonly env: NodeJS.ProcessEnv;
+  readonly pid: number;
+  readonly log: JsonLog;
+}
+
+/** Where everything listens, `host:port`. */
+export interface SidecarAddresses {
+  /** Undefined at a gateway. */
+  readonly inbound: string | undefined;
+  readonly outbound: string;
+  readonly admin: string;
+  readonly upstreams: Readonly<Record<string, string>>;
+}
+
+/** Rejects with one sentence when a listener cannot be opened or a setting names something that is not there. */
+export async function startSidecar(params: SidecarParams): Promise<Sidecar> {
+  const sidecar = new Sidecar(params);
+  try {
+    await sidecar.start();
+  } catch (error) {
+    await sidecar.close();
+    throw error;
+  }
+  return sidecar;
+}
+
+const clock = systemClock;
+
+export class Sidecar {
+  readonly #settings: SidecarSettings;
+  readonly #log: JsonLog;
+  readonly #pid: number;
+  readonly #abort = new AbortController();
+  readonly #hurry = new AbortController();
+  readonly #registry: Registry;
+  readonly #data: DataPlane;
+  #descriptors: DescriptorSource | undefined = undefined;
+  #chains: LocalChains | undefined = undefined;
+  #control: Control | undefined = undefined;
+  #edge: GatewayEdge | undefined = undefined;
+  #registrar: Registrar | undefined = undefined;
+  #inbound: Entrance | undefined = undefined;
+  #outbound: Entrance | undefined = undefined;
+  readonly #upstreamEntrances = new Map<string, Entrance>();
+  #state: "starting" | "draining" = "starting";
+
+  constructor(params: SidecarParams) {
+    const { settings, log } = params;
+    this.#settings = settings;
+    this.#log = log;
+    this.#pid = params.pid;
+    this.#registry = new DirectoryRegistry({
+      root: join(settings.home, "registry"),
+      clock,
+      onProblem: (sentence) => log.error(sentence),
+    });
+    this.#data = new DataPlane(
+      { maxCallsInFlight: settings.maxCallsInFlight, maxReplayBytes: settings.maxReplayBytes },
+      {
+        clock,
+        random: systemRandom,
+        sources: { nowMs: () => clock.nowMs(), randomHex, sampleNew: () => false },
+        recorders: [],
+        want: (upstream) => this.#control?.want(upstream),
+        onRetry: () => {},
+        onAdmissionChange: ({ endpoint }, { accrual }) =>
+          log.info("endpoint changed admission", { endpoint: endpoint.id, state: accrual.state }),
+        onForcedClose: (reason) => log.info("connection closed by us", { reason }),
+        reportDefect: (error, requestId) => log.error("defect", { error, requestId }),
+      },
+    );
+  }
+
+  /** Opens the listeners, then begins to look for the application's health. */
+  async start(): Promise<void> {
+    const settings = this.#settings;
+    this.#descriptors = await this.#openDescriptors();
+    if (settings.role === "gateway") this.#edge = this.#makeEdge(this.#descriptors);
+    this.#chains = await LocalChains.start({
+      dir: settings.meshConfig,
+      lastGoodFile: join(settings.home, "mesh-config.last-good.json"),
+      clock,
+      signal: this.#abort.signal,
+      onState: (state) => this.#reportConfig(state),
+      extend: (chain, entries) => this.#edge?.extend(chain, entries) ?? chain,
+    });
+    this.#control = new Control({
+      registry: this.#registry,
+      chains: this.#chains,
+      methods: this.#descriptors,
+      apply: (snapshot) => {
+        this.#data.apply(snapshot);
+        this.#edge?.changed();
+      },
+    });
+    await this.#openListeners();
+    this.#edge?.watch(this.#registry, () => this.#chains?.refresh(), this.#abort.signal);
+    if (settings.role === "gateway") this.#control.want(settings.service);
+    for (const upstream of settings.upstreams) this.#control.want(upstream.name);
+    if (settings.app !== null && settings.role === "sidecar") this.#watchApp(settings.app);
+  }
+
+  get addresses(): SidecarAddresses {
+    const upstreams = [...this.#upstreamEntrances].map(([name, entrance]) => [name, addressOf(entrance)] as const);
+    return {
+      inbound: this.#inbound && addressOf(this.#inbound),
+      outbound: addressOf(this.#outbound!),
+      admin: "",
+      upstreams: Object.fromEntries(upstreams),
+    };
+  }
+
+  /** Why this sidecar should get no calls now; empty when it should. */
+  get notReady(): string {
+    if (this.#state === "draining") return "draining";
+    if (this.#settings.role === "gateway") {
+      return this.#data.upstreams.table(this.#settings.service) === undefined ? "no routes yet" : "";
+    }
+    const registrar = this.#registrar;
+    if (registrar === undefined) return "starting";
+    if (registrar.note !== "") return `application: ${registrar.note}`;
+    return registrar.isInRotation ? "" : "not registered yet";
+  }
+
+  /** Everything a graceful end needs, in order; `onDrained` when no call comes in any more and we left the registry. */
+  async drain(onDrained: () => void): Promise<void> {
+    const { drainPropagationMs, drainGraceMs } = this.#settings;
+    this.#log.info("draining");
+    this.#state = "draining";
+    this.#edge?.changed();
+    await this.#registrar?.leaveRotation();
+    // Callers learn of it by their watches: until they have, calls still come and are served.
+    await this.#pause(drainPropagationMs);
+    await this.#inbound?.listening.drain(this.#graceMs(drainGraceMs));
+    if (this.#settings.role === "gateway") await this.#outbound?.listening.drain(this.#graceMs(drainGraceMs));
+    await this.#registrar?.deregister();
+    onDrained();
+    if (this.#settings.role === "sidecar") await this.#outliveApp(drainGraceMs);
+    await this.close();
+  }
+
+  /** Whoever waits for the drain waits no longer. */
+  hurry(): void {
+    this.#hurry.abort();
+  }
+
+  /** Ends everything at once. Idempotent. */
+  async close(): Promise<void> {
+    this.#abort.abort();
+    this.#control?.close();
+    this.#descriptors?.close();
+    await this.#registrar?.deregister();
+    await this.#data.close();
+    await this.#registry.close();
+  }
+
+  async #openDescriptors(): Promise<DescriptorSource> {
+    const { descriptors, role } = this.#settings;
+    if (descriptors !== null) return imageDescriptors(await readDescriptorImage(descriptors));
+    return new DescriptorCache({
+      clock,
+      random: systemRandom,
+      ask: (target) => reflect({ sender: this.#data.pool, clock }, target),
+      keepsFiles: role === "gateway",
+      onProblem: (service, version, detail) => this.#log.debug("no descriptors yet", { service, version, detail }),
+    });
+  }
+
+  #makeEdge(descriptors: DescriptorSource): GatewayEdge {
+    const { service } = this.#settings;
+    const edge = new GatewayEdge({
+      service,
+      descriptors,
+      table: () => this.#data.upstreams.table(service),
+      isReady: () => this.notReady === "",
+    });
+    descriptors.onMethods(() => edge.changed());
+    return edge;
+  }
+
+  async #openListeners(): Promise<void> {
+    const { role, app, inbound, outbound, service, upstreams } = this.#settings;
+    const edge = this.#edge;
+    if (edge !== undefined) {
+      const at = outbound ?? { host: "127.0.0.1", port: 8080 };
+      this.#outbound = await this.#data.openOutbound(at, (call) => edge.upstreamOf(call), edge.answerLocally());
+    } else {
+      this.#outbound = await this.#data.openOutbound(outbound ?? loopback(0));
+    }
+    if (role === "sidecar" && app !== null) this.#inbound = await this.#data.openInbound(inbound, app, service);
+    for (const { name, port } of upstreams) {
+      if (port === undefined) continue;
+      this.#upstreamEntrances.set(name, await this.#data.openOutbound(loopback(port), () => name));
+    }
+  }
+
+  #watchApp(app: Address): void {
+    const settings = this.#settings;
+    const { host, port } = this.#inbound!.listening;
+    const registrar = new Registrar({
+      registry: this.#registry,
+      registration: {
+        id: settings.instance === "" ? `${settings.service}-${this.#pid}` : settings.instance,
+        service: settings.service,
+        version: settings.version,
+        host,
+        port,
+        weight: settings.weight,
+        meta: settings.meta,
+        appPid: settings.appPid,
+        sidecarPid: this.#pid,
+        admin: this.addresses.admin,
+      },
+      clock,
+      learnServices: () => this.#learnServices(app),
+      onTrouble: (sentence) => this.#log.error(sentence),
+    });
+    this.#registrar = registrar;
+    watchAppHealth({
+      host: app.host,
+      port: app.port,
+      intervalMs: settings.healthIntervalMs,
+      timeoutMs: settings.healthTimeoutMs,
+      clock,
+      signal: this.#abort.signal,
+      onChange: ({ health, note }) => {
+        this.#log.info("application changed health", { health, ...(note !== "" && { note }) });
+        registrar.setHealth(health, note);
+      },
+    });
+  }
+
+  async #learnServices(app: Address): Promise<readonly string[]> {
+    const { grpcServices, service, version } = this.#settings;
+    if (grpcServices.length > 0) return grpcServices;
+    const target = { host: app.host, port: app.port, service, version };
+    return (await reflect({ sender: this.#data.pool, clock }, target)).services;
+  }
+
+  /** The application may still call others while it shuts down: the way out stays until it is gone, or not for ever. */
+  async #outliveApp(graceMs: number): Promise<void> {
+    const entrances = [this.#outbound!, ...this.#upstreamEntrances.values()];
+    const isUsed = () => entrances.some(({ listening }) => listening.connections > 0);
+    const untilMs = clock.nowMs() + graceMs;
+    while (isUsed() && clock.nowMs() < untilMs && !this.#hurry.signal.aborted) await this.#pause(50);
+    await Promise.all(entrances.map(({ listening }) => listening.drain(this.#graceMs(graceMs))));
+  }
+
+  #reportConfig({ config, rejected }: MeshConfigState): void {
+    for (const problem of rejected) this.#log.error(`mesh config refused: ${problemText(problem)}`);
+    for (const notice of config.notices) this.#log.info(notice);
+    this.#log.info("mesh config in force", { hash: config.hash, entries: config.entries.length });
+  }
+
+  #graceMs(graceMs: number): number {
+    return this.#hurry.signal.aborted ? 0 : graceMs;
+  }
+
+  async #pause(ms: number): Promise<void> {
+    await wait(clock, ms, this.#hurry.signal).catch(() => {});
+  }
+}
+
+function addressOf({ listening: { host, port } }: Entrance): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function loopback(port: number): Address {
+  return { host: "127.0.0.1", port };
+}
