@@ -30,11 +30,14 @@ export function errorCodeName(code: ErrorCode): string {
 /** Ends the whole connection: GOAWAY(code) and close. */
 export class ConnectionError extends Error {
   readonly code: ErrorCode;
+  /** One word for metrics and for GOAWAY's debug text: a limit's name from limits.ts, else the code's own. */
+  readonly reason: string;
 
-  constructor(code: ErrorCode, detail: string) {
+  constructor(code: ErrorCode, detail: string, reason = errorCodeName(code).toLowerCase()) {
     super(`${errorCodeName(code)}: ${detail}`);
     this.name = "ConnectionError";
     this.code = code;
+    this.reason = reason;
   }
 }
 

@@ -1,0 +1,128 @@
+// The client's side of a connection: sends requests and tells a listener of each reply. Used by transport/dial.ts and
+// transport/pool.ts; the wire work is connection.ts's and stream.ts's, for both roles.
+
+import type { Socket } from "node:net";
+import type { Clock } from "../../common/clock.ts";
+import type { BodySource } from "./body.ts";
+import { Connection, type ConnectionEvents, defaultWindows, type Windows } from "./connection.ts";
+import { ErrorCode, StreamError } from "./error-code.ts";
+import type { HeaderFields } from "./header-field.ts";
+import { defaultLimits, type Limits } from "./limits.ts";
+import type { ReplyListener } from "./stream.ts";
+
+export type { ReplyListener } from "./stream.ts";
+
+/** A request of ours that is under way. */
+export interface ClientStream {
+  /** RST_STREAM(code), unless the response was complete. The listener is told `failed` or its body `abort`, then `ended`. */
+  cancel(code: ErrorCode): void;
+}
+
+export interface ClientConnectionOptions {
+  readonly clock: Clock;
+  /** We closed the connection: `reason` is one word for metrics (see limits.ts), `detail` a sentence for a log. */
+  readonly onForcedClose?: (reason: string, detail: string) => void;
+  /** `available` may have grown. */
+  readonly onAvailable?: () => void;
+  /** Instead of the defaults of limits.ts. */
+  readonly limits?: Partial<Limits>;
+  readonly windows?: Partial<Windows>;
+}
+
+export class ClientConnection {
+  readonly #connection: Connection;
+  readonly #ready: Promise<void>;
+  readonly #closeListeners: (() => void)[] = [];
+  readonly #drainListeners: (() => void)[] = [];
+
+  /** Takes over a socket that is connected or connecting (plain or TLS). */
+  constructor(socket: Socket, options: ClientConnectionOptions) {
+    const ready = Promise.withResolvers<void>();
+    let failure = "closed before it answered";
+    socket.on("error", (error) => {
+      failure = error.message;
+    });
+    const events: ConnectionEvents = {
+      request() {},
+      tooLarge() {},
+      ready: () => ready.resolve(),
+      slotFree: () => options.onAvailable?.(),
+      draining: () => tell(this.#drainListeners),
+      forcedClose: (reason, detail) => {
+        failure = detail;
+        options.onForcedClose?.(reason, detail);
+      },
+      closed: () => {
+        ready.reject(new StreamError(ErrorCode.CONNECT_ERROR, "connection", failure, true));
+        tell(this.#closeListeners);
+      },
+    };
+    this.#ready = ready.promise;
+    this.#ready.catch(() => {});
+    this.#connection = new Connection({
+      socket,
+      isServer: false,
+      clock: options.clock,
+      limits: { ...defaultLimits, ...options.limits },
+      windows: { ...defaultWindows, ...options.windows },
+      events,
+    });
+  }
+
+  /** Streams that may be opened now: what the peer allows (100 before it told) minus the open ones. */
+  get available(): number {
+    return this.#connection.available;
+  }
+
+  get openStreams(): number {
+    return this.#connection.streams.size;
+  }
+
+  get state(): "connecting" | "open" | "draining" | "closed" {
+    const { isClosed, isClosing, isDraining, isReady } = this.#connection;
+    if (isClosed) return "closed";
+    if (isClosing || isDraining) return "draining";
+    return isReady ? "open" : "connecting";
+  }
+
+  /** Resolves with the peer's SETTINGS; rejects with StreamError(neverProcessed) if it cannot connect or speaks no HTTP/2. */
+  ready(): Promise<void> {
+    return this.#ready;
+  }
+
+  /**
+   * Opens a stream. `body` undefined: END_STREAM on HEADERS. Throws StreamError(neverProcessed) when `available` is 0, or
+   * when the header is larger than the peer takes.
+   */
+  request(fields: HeaderFields, body: BodySource | undefined, listener: ReplyListener): ClientStream {
+    return this.#connection.open(fields, body, listener);
+  }
+
+  /** Told once, when the socket is closed. */
+  onClose(listener: () => void): void {
+    if (this.#connection.isClosed) listener();
+    else this.#closeListeners.push(listener);
+  }
+
+  /** Told once, when the peer sent GOAWAY. */
+  onDraining(listener: () => void): void {
+    this.#drainListeners.push(listener);
+  }
+
+  /** No new streams; resolves when the last one has ended and the socket is closed. */
+  drain(): Promise<void> {
+    return new Promise((resolve) => {
+      this.onClose(resolve);
+      this.#connection.drain();
+    });
+  }
+
+  /** Closes at once; all streams fail. */
+  destroy(): void {
+    this.#connection.destroy();
+  }
+}
+
+function tell(listeners: (() => void)[]): void {
+  for (const listener of listeners.splice(0)) listener();
+}

@@ -1,0 +1,63 @@
+// The octets of one stream that cannot go on yet: a FIFO of slabs. Small chunks are packed together, so that what it
+// costs is bounded by octets, never by the number of frames they came in (GHSA-q83h-524g-xf6h). Used for what waits
+// for a window (sending side) and for what arrived before its sink was attached (receiving side).
+//
+//   slabs:  [ ....####### ] [ ############# ] [ #####........ ]
+//                 ^read                            ^write
+
+const firstSlabBytes = 2048;
+const slabBytes = 16_384;
+
+export class SendQueue {
+  length = 0;
+  #slabs: Buffer[] = [];
+  #read = 0;
+  #write = 0;
+
+  /** Copies `chunk[from..]` to the end. */
+  append(chunk: Buffer, from = 0): void {
+    const end = chunk.length;
+    this.length += end - from;
+    while (from < end) {
+      let slab = this.#slabs[this.#slabs.length - 1];
+      if (slab === undefined || this.#write === slab.length) {
+        const isSmall = slab === undefined && end - from <= firstSlabBytes;
+        slab = Buffer.allocUnsafeSlow(isSmall ? firstSlabBytes : slabBytes);
+        this.#slabs.push(slab);
+        this.#write = 0;
+      }
+      const copied = chunk.copy(slab, this.#write, from, end);
+      this.#write += copied;
+      from += copied;
+    }
+  }
+
+  /** The first octets in one piece, at most `max` of them; valid until the next call. Empty when the queue is. */
+  peek(max: number): Buffer {
+    const slab = this.#slabs[0];
+    if (slab === undefined) return nothing;
+    const end = this.#slabs.length === 1 ? this.#write : slab.length;
+    return slab.subarray(this.#read, end - this.#read > max ? this.#read + max : end);
+  }
+
+  /** Drops `bytes` that `peek` showed. */
+  drop(bytes: number): void {
+    this.length -= bytes;
+    this.#read += bytes;
+    if (this.length === 0) {
+      this.clear();
+    } else if (this.#read === this.#slabs[0]!.length) {
+      this.#slabs.shift();
+      this.#read = 0;
+    }
+  }
+
+  clear(): void {
+    this.length = 0;
+    this.#slabs.length = 0;
+    this.#read = 0;
+    this.#write = 0;
+  }
+}
+
+const nothing = Buffer.alloc(0);

@@ -1,0 +1,114 @@
+// The server's side of a connection: requests come in as streams and are answered. Used by transport/listen.ts; the
+// wire work is connection.ts's and stream.ts's, for both roles.
+//
+// Answers by itself only what must not reach the handler: headers over a limit (431, for gRPC RESOURCE_EXHAUSTED) and
+// CONNECT (501).
+
+import type { Socket } from "node:net";
+import type { Clock } from "../../common/clock.ts";
+import type { BodySource } from "./body.ts";
+import { Connection, type ConnectionEvents, defaultWindows, type Windows } from "./connection.ts";
+import { ConnectionError, type ErrorCode, type StreamError } from "./error-code.ts";
+import { fieldValue, HeaderField, type HeaderFields } from "./header-field.ts";
+import { defaultLimits, type Limits } from "./limits.ts";
+import type { Stream } from "./stream.ts";
+
+/** One request from a client. */
+export interface ServerStream {
+  /** The request's header, pseudo fields first. */
+  readonly fields: HeaderFields;
+  /** The request ended with its header. */
+  readonly endsWithHead: boolean;
+  readonly request: BodySource;
+  /** Sends the final response header. `end`: it is all (in gRPC, Trailers-Only). */
+  respond(fields: HeaderFields, end: boolean): void;
+  /**
+   * After `respond(fields, false)`: sends this body. Grants to it what leaves for the socket. If it aborts, the stream
+   * is reset: with CANCEL if that is the error's code, else with INTERNAL_ERROR.
+   */
+  sendBody(body: BodySource): void;
+  /** RST_STREAM; what is queued is dropped. */
+  reset(code: ErrorCode): void;
+  /** Told once if the client goes away before the response was sent: by RST_STREAM, a broken rule or connection loss. */
+  onAbort(listener: (error: StreamError) => void): void;
+  /** Told once when all was sent or the stream died, with the octets of response body that were sent. */
+  onClose(listener: (sentBytes: number) => void): void;
+}
+
+export type ServerHandler = (stream: ServerStream) => void;
+
+export interface ServerConnectionOptions {
+  readonly clock: Clock;
+  readonly onRequest: ServerHandler;
+  /** The socket is closed. */
+  readonly onClose?: () => void;
+  /** We closed the connection: `reason` is one word for metrics (see limits.ts), `detail` a sentence for a log. */
+  readonly onForcedClose?: (reason: string, detail: string) => void;
+  /** Instead of the defaults of limits.ts. */
+  readonly limits?: Partial<Limits>;
+  readonly windows?: Partial<Windows>;
+}
+
+export class ServerConnection {
+  readonly #connection: Connection;
+  readonly #drained: (() => void)[] = [];
+
+  /** Takes over a connected socket (plain or TLS). */
+  constructor(socket: Socket, options: ServerConnectionOptions) {
+    const events: ConnectionEvents = {
+      request: (stream) => {
+        if (stream.fields[0]?.value === "CONNECT") stream.respond(notImplemented, true);
+        else options.onRequest(stream);
+      },
+      tooLarge: (stream) => answerTooLarge(stream),
+      ready() {},
+      slotFree() {},
+      draining() {},
+      forcedClose: (reason, detail) => options.onForcedClose?.(reason, detail),
+      closed: () => {
+        options.onClose?.();
+        for (const resolve of this.#drained.splice(0)) resolve();
+      },
+    };
+    this.#connection = new Connection({
+      socket,
+      isServer: true,
+      clock: options.clock,
+      limits: { ...defaultLimits, ...options.limits },
+      windows: { ...defaultWindows, ...options.windows },
+      events,
+    });
+  }
+
+  get openStreams(): number {
+    return this.#connection.streams.size;
+  }
+
+  /** Two-step GOAWAY: (2^31-1), PING, then the last id. Resolves when all streams have ended and the socket is closed. */
+  drain(): Promise<void> {
+    if (this.#connection.isClosed) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#drained.push(resolve);
+      this.#connection.drain();
+    });
+  }
+
+  /** GOAWAY(code) and close; all streams die. `detail` goes into GOAWAY's debug text. */
+  destroy(code: ErrorCode, detail: string): void {
+    this.#connection.fail(new ConnectionError(code, detail));
+  }
+}
+
+const notImplemented: HeaderFields = [new HeaderField(":status", "501")];
+const tooLarge: HeaderFields = [new HeaderField(":status", "431")];
+const tooLargeGrpc: HeaderFields = [
+  new HeaderField(":status", "200"),
+  new HeaderField("content-type", "application/grpc"),
+  new HeaderField("grpc-status", "8"),
+  new HeaderField("grpc-message", "request header over the limit"),
+];
+
+function answerTooLarge(stream: Stream): void {
+  const isGrpc = fieldValue(stream.fields, "content-type")?.startsWith("application/grpc") === true;
+  stream.respond(isGrpc ? tooLargeGrpc : tooLarge, true);
+}

@@ -1,0 +1,105 @@
+// Listens for HTTP/2 connections and hands their requests to one handler. Used for every port of a sidecar; a TLS form
+// comes behind the same interface. Keeps the connections so that it can drain them.
+
+import { createServer, type Server, type Socket } from "node:net";
+import type { Clock } from "../../common/clock.ts";
+import type { Windows } from "../http2/connection.ts";
+import { ErrorCode } from "../http2/error-code.ts";
+import type { Limits } from "../http2/limits.ts";
+import { ServerConnection, type ServerStream } from "../http2/server.ts";
+
+/** Where a request came from. */
+export interface RemoteConnection {
+  /** As `127.0.0.1:40312`. */
+  readonly remoteAddress: string;
+}
+
+export interface ListenOptions {
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  readonly onRequest: (stream: ServerStream, connection: RemoteConnection) => void;
+  readonly clock: Clock;
+  /** A connection was closed by us, for this reason (see http2/limits.ts). */
+  readonly onForcedClose?: (reason: string, detail: string) => void;
+  readonly limits?: Partial<Limits>;
+  readonly windows?: Partial<Windows>;
+  /** Further connections are dropped at once; default 10,000. */
+  readonly maxConnections?: number;
+}
+
+export interface Listening {
+  readonly host: string;
+  readonly port: number;
+  readonly connections: number;
+  /** Stops accepting; open connections go on. Resolves when the port is free. */
+  close(): Promise<void>;
+  /** Stops accepting, tells all connections to go away, and resolves when they have; after `graceMs` they are closed. */
+  drain(graceMs: number): Promise<void>;
+}
+
+/** Rejects with the operating system's error, as EADDRINUSE, untouched. */
+export function listenHttp2(options: ListenOptions): Promise<Listening> {
+  const open = new Set<ServerConnection>();
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => accept(socket, options, open));
+  server.maxConnections = options.maxConnections ?? 10_000;
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ host: options.host, port: options.port, backlog: 1024 }, () => {
+      server.off("error", reject);
+      // Errors of accept (as EMFILE) concern one connection, which is dropped.
+      server.on("error", () => {});
+      resolve(new Listener(server, options.clock, open));
+    });
+  });
+}
+
+function accept(socket: Socket, options: ListenOptions, open: Set<ServerConnection>): void {
+  const remote: RemoteConnection = { remoteAddress: `${socket.remoteAddress}:${socket.remotePort}` };
+  const connection = new ServerConnection(socket, {
+    clock: options.clock,
+    onRequest: (stream) => options.onRequest(stream, remote),
+    onClose: () => open.delete(connection),
+    ...(options.onForcedClose === undefined ? {} : { onForcedClose: options.onForcedClose }),
+    ...(options.limits === undefined ? {} : { limits: options.limits }),
+    ...(options.windows === undefined ? {} : { windows: options.windows }),
+  });
+  open.add(connection);
+}
+
+class Listener implements Listening {
+  readonly host: string;
+  readonly port: number;
+  readonly #server: Server;
+  readonly #clock: Clock;
+  readonly #open: Set<ServerConnection>;
+
+  constructor(server: Server, clock: Clock, open: Set<ServerConnection>) {
+    const address = server.address();
+    if (address === null || typeof address === "string") throw new Error(`listening at ${address}, not at a port`);
+    this.host = address.address;
+    this.port = address.port;
+    this.#server = server;
+    this.#clock = clock;
+    this.#open = open;
+  }
+
+  get connections(): number {
+    return this.#open.size;
+  }
+
+  close(): Promise<void> {
+    // node:net's own callback waits for the connections too; the port is free at once.
+    this.#server.close();
+    return Promise.resolve();
+  }
+
+  async drain(graceMs: number): Promise<void> {
+    await this.close();
+    const timer = this.#clock.after(graceMs, () => {
+      for (const connection of this.#open) connection.destroy(ErrorCode.NO_ERROR, "drain took too long");
+    });
+    await Promise.all([...this.#open].map((connection) => connection.drain()));
+    timer.cancel();
+  }
+}
