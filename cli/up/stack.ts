@@ -11,7 +11,7 @@ import { formatAddress } from "../grpc/address.ts";
 import type { ReadyLine } from "../supervise/child.ts";
 import { logFileOf, type StackProcess } from "../supervise/home.ts";
 import { Instance, type InstanceDeps } from "../supervise/instance.ts";
-import { sidecarEnv, sidecarProgram } from "../supervise/programs.ts";
+import { compileCache, sidecarEnv, sidecarProgram } from "../supervise/programs.ts";
 import { Reaper } from "../supervise/reaper.ts";
 import { Supervised } from "../supervise/supervised.ts";
 import { type PlannedInstance, plannedInstances, plannedProjectors } from "./plan.ts";
@@ -151,7 +151,13 @@ export class Stack {
         appProgram: ({ listen }) => ({
           ...program,
           logFile: logFileOf(home, id),
-          env: { ...env, FERRY_VERSION: version, FERRY_INSTANCE: id, FERRY_LISTEN: listen },
+          env: {
+            NODE_COMPILE_CACHE: compileCache,
+            ...env,
+            FERRY_VERSION: version,
+            FERRY_INSTANCE: id,
+            FERRY_LISTEN: listen,
+          },
         }),
       },
       this.#deps(),
@@ -172,7 +178,7 @@ export class Stack {
           ...program,
           name,
           logFile: logFileOf(home, name),
-          env: { ...env, FERRY_VERSION: version, FERRY_INSTANCE: name },
+          env: { NODE_COMPILE_CACHE: compileCache, ...env, FERRY_VERSION: version, FERRY_INSTANCE: name },
         }),
       },
       this.#deps(),
