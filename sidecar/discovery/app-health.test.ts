@@ -28,6 +28,7 @@ describe("grpcHealthProbe", () => {
       session.on("error", () => {});
     });
     server.on("stream", (stream) => {
+      stream.on("error", () => {});
       if (answer.isSilent) return;
       const status = { "grpc-status": answer.grpcStatus ?? "0" };
       if (answer.status === undefined) {

@@ -38,6 +38,7 @@ export function readTokens(source: string): Tokens {
     else if (plain !== undefined) tokens.push({ kind: "word", text: withoutBrackets(plain), at });
     else if (inQuotes !== undefined) tokens.push({ kind: "quoted", text: unquoted(inQuotes), at });
     else if (source[at] === '"' || source[at] === "`") return { ok: false, at, error: "quoted text has no end" };
+    else if (source[at] === "=") return { ok: false, at, error: 'unexpected "="; equality is ==' };
     else return { ok: false, at, error: `unexpected ${JSON.stringify(source[at])}; put the value in double quotes` };
     at += (text ?? plain ?? inQuotes)!.length;
   }

@@ -3,6 +3,7 @@
 // as Consul does at every write. Pure. The order of steps is Consul's (agent/consul/discoverychain/compile.go): router
 // of the top service only; splitters, flattened; resolvers with redirect, default subset and failover.
 
+import { nearestName } from "../../common/nearest-name.ts";
 import { flattenSplitters } from "./chain-flattening.ts";
 import type {
   ChainNode,
@@ -14,7 +15,6 @@ import type {
 } from "./discovery-chain.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import { type EntrySet, fileOf, type Kind, type ResolverTarget } from "./mesh-config/config-entry.ts";
-import { nearestName } from "./mesh-config/nearest-name.ts";
 import type { Problem } from "./mesh-config/problem.ts";
 
 export type CompiledChain =
@@ -137,8 +137,10 @@ class ChainCompiler {
     // Recorded before its legs are followed, so that a circle ends here; flattening tells it.
     this.#nodes[key] = { Type: "splitter", Name: name, Splits };
     this.#needsCalls ??= { kind: "service-splitter", name: service, path: "" };
-    (splitter.Splits ?? []).forEach((Definition, index) => {
-      const { Service = "", ServiceSubset = "", Weight = 0 } = Definition;
+    (splitter.Splits ?? []).forEach((split, index) => {
+      const { Service = "", ServiceSubset = "" } = split;
+      const Weight = Math.round((split.Weight ?? 0) * 100) / 100;
+      const Definition = { ...split, Weight };
       const origin: Origin = { kind: "service-splitter", name: service, path: `Splits[${index}]` };
       const next = Service === "" ? service : Service;
       const isOther = next !== service && ServiceSubset === "";
@@ -242,7 +244,7 @@ class ChainCompiler {
       names.length === 0
         ? `no subset, because service-resolver of ${service} defines none`
         : `a subset of ${service}: ${names.join(", ")}`;
-    const suggestion = nearestName(subset, names);
+    const suggestion = nearestName(subset, names) ?? "";
     throw new ChainError({ ...asked, path: field }, { expected, found: JSON.stringify(subset), suggestion });
   }
 

@@ -115,17 +115,17 @@ describe("directory registry", () => {
     const handle = await registry.register(registrationOf("a", "a-1"));
     await handle.setHealth("passing", "");
     const stop = new AbortController();
-    const sizes: number[] = [];
+    const seen: string[] = [];
     await new Promise<void>((resolve) => {
       const onChange = (set: readonly Endpoint[]) => {
-        sizes.push(set.length);
-        if (sizes.length === 1) void rm(join(root, "a"), { recursive: true });
-        if (sizes.length === 3) resolve();
+        seen.push(set[0]?.health ?? "none");
+        if (seen.at(-1) === "passing" && !seen.includes("none")) void rm(join(root, "a"), { recursive: true });
+        if (seen.at(-1) === "passing" && seen.includes("none")) resolve();
       };
       registry.watchService("a", onChange, stop.signal);
     });
     stop.abort();
-    expect(sizes).toEqual([1, 0, 1]);
+    expect(seen.slice(-3)).toEqual(["passing", "none", "passing"]);
   });
 
   test("readers never see a file that is not whole", async () => {

@@ -5,9 +5,9 @@
 //
 // Values may be written as strings everywhere (Meta holds nothing else) and as numbers in proxy-defaults.Config.
 
+import { nearestName } from "../../../common/nearest-name.ts";
 import { parseDuration } from "../duration.ts";
 import { defaultPolicy, type ServicePolicy } from "../service-policy.ts";
-import { nearestName } from "./nearest-name.ts";
 
 interface FerrySetting {
   readonly key: string;
@@ -95,7 +95,12 @@ export function readPolicy(layers: readonly Readonly<Record<string, unknown>>[])
       const setting = byKey.get(key);
       if (setting === undefined) {
         const known = [...byKey.keys()];
-        problems.push({ key, expected: `one of ${known.join(", ")}`, found: key, suggestion: nearestName(key, known) });
+        problems.push({
+          key,
+          expected: `one of ${known.join(", ")}`,
+          found: JSON.stringify(key),
+          suggestion: nearestName(key, known) ?? "",
+        });
         continue;
       }
       const isScalar = typeof raw === "string" || typeof raw === "number";

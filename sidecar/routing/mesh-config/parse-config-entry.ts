@@ -1,6 +1,7 @@
 // One file of mesh-config/ from text to a ConfigEntry, or all its problems. What the fields may hold is in
 // config-entry-shapes.ts; here is what must hold between the fields of one entry.
 
+import { nearestName } from "../../../common/nearest-name.ts";
 import { compileFilter } from "../bexpr.ts";
 import { compilePattern } from "../pattern.ts";
 import {
@@ -13,7 +14,6 @@ import {
 } from "./config-entry.ts";
 import { entryShapes } from "./config-entry-shapes.ts";
 import { checkFerrySettings } from "./ferry-settings.ts";
-import { nearestName } from "./nearest-name.ts";
 import type { Problem } from "./problem.ts";
 import { isObject, noteProblem, type Place, within } from "./shape.ts";
 
@@ -35,7 +35,7 @@ export function parseConfigEntry(content: string, file: string): ParsedEntry {
   const [folder, name] = file.replace(/\.json$/, "").split("/");
   const kind = isObject(value) ? value.Kind : undefined;
   if (!kinds.includes(kind as Kind)) {
-    const known = typeof kind === "string" ? nearestName(kind, kinds) : "";
+    const known = typeof kind === "string" ? (nearestName(kind, kinds) ?? "") : "";
     noteProblem(within(top, "Kind"), `one of ${kinds.join(", ")}`, kind, known);
     return { ok: false, problems };
   }
@@ -112,6 +112,8 @@ function checkRegex(source: string, at: Place): void {
 }
 
 function checkSplitter({ Name, Splits = [] }: ServiceSplitter, at: Place): void {
+  // What was not read cannot be summed.
+  if (at.problems.some((problem) => problem.file === at.file && problem.path.startsWith("Splits"))) return;
   const cents = Splits.reduce((sum, { Weight = 0 }) => sum + Math.round(Weight * 100), 0);
   if (cents !== 10_000) noteProblem(at, "weights that sum to 100", cents / 100);
   const seen = new Map<string, number>();
@@ -134,7 +136,7 @@ function checkResolver(resolver: ServiceResolver, top: Place): void {
   }
   if (DefaultSubset !== "" && !names.includes(DefaultSubset)) {
     const expected = names.length === 0 ? "no subset, because there are none" : `one of ${names.join(", ")}`;
-    noteProblem(within(top, "DefaultSubset"), expected, DefaultSubset, nearestName(DefaultSubset, names));
+    noteProblem(within(top, "DefaultSubset"), expected, DefaultSubset, nearestName(DefaultSubset, names) ?? "");
   }
   if (Redirect !== undefined && Failover !== undefined && Object.keys(Failover).length > 0) {
     noteProblem(within(top, "Failover"), "no failover beside a Redirect", Object.keys(Failover));
@@ -145,7 +147,7 @@ function checkResolver(resolver: ServiceResolver, top: Place): void {
   for (const [subset, failover] of Object.entries(Failover ?? {})) {
     const at = within(within(top, "Failover"), subset);
     if (subset !== "*" && !names.includes(subset)) {
-      noteProblem(at, `one of ${["*", ...names].join(", ")}`, subset, nearestName(subset, names));
+      noteProblem(at, `one of ${["*", ...names].join(", ")}`, subset, nearestName(subset, names) ?? "");
     }
     const hasOwn = (failover.Service ?? "") !== "" || (failover.ServiceSubset ?? "") !== "";
     const hasTargets = (failover.Targets ?? []).length > 0;

@@ -3,9 +3,9 @@
 
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { nearestName } from "../../../common/nearest-name.ts";
 import { type ConfigEntry, type Kind, kinds } from "./config-entry.ts";
 import { type CheckedConfig, checkMeshConfig } from "./mesh-config.ts";
-import { nearestName } from "./nearest-name.ts";
 import { parseConfigEntry } from "./parse-config-entry.ts";
 import type { Problem } from "./problem.ts";
 
@@ -44,7 +44,7 @@ async function listFiles(dir: string, problems: Problem[]): Promise<readonly str
     if (!kinds.includes(folder.name as Kind)) {
       problems.push({
         ...{ file: folder.name, path: "", expected: `a folder named ${kinds.join(", ")}` },
-        ...{ found: JSON.stringify(folder.name), suggestion: nearestName(folder.name, kinds) },
+        ...{ found: JSON.stringify(folder.name), suggestion: nearestName(folder.name, kinds) ?? "" },
       });
       continue;
     }

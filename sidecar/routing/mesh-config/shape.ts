@@ -1,8 +1,8 @@
 // Small parts that unknown JSON is read with: each takes a value and the place where it stands, returns what it is worth
 // or notes a problem. config-entry-shapes.ts is built of them. All problems of a file are found in one pass.
 
+import { nearestName } from "../../../common/nearest-name.ts";
 import { parseDuration } from "../duration.ts";
-import { nearestName } from "./nearest-name.ts";
 import type { Problem } from "./problem.ts";
 
 /** Where in which file a value stands, and where problems go. */
@@ -38,7 +38,7 @@ export function oneOf<const T extends string>(...allowed: readonly T[]): Shape<T
   return (value, at) => {
     if (allowed.includes(value as T)) return value as T;
     const names = allowed.filter((name) => name !== "");
-    const suggestion = typeof value === "string" ? nearestName(value, names) : "";
+    const suggestion = typeof value === "string" ? (nearestName(value, names) ?? "") : "";
     return noteProblem(at, names.length === 1 ? `"${names[0]}"` : `one of ${names.join(", ")}`, value, suggestion);
   };
 }
@@ -114,7 +114,7 @@ export function object<T extends object>(
     for (const [name, entry] of Object.entries(value)) {
       if (!Object.hasOwn(fields, name)) {
         const expected = `one of the fields ${honoured.join(", ")}`;
-        noteProblem(within(at, name), expected, name, nearestName(name, names));
+        noteProblem(within(at, name), expected, name, nearestName(name, names) ?? "");
         continue;
       }
       // null is how Go writes an empty list or map.
