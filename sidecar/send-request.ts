@@ -5,21 +5,10 @@ import { failureOfStream, whereOf } from "./as-failure.ts";
 import type { Call, Outcome, Reply } from "./call.ts";
 import { classify } from "./grpc/classify.ts";
 import type { BodySource } from "./http2/body.ts";
-import type { ClientStream, ReplyListener } from "./http2/client.ts";
+import type { ReplyListener } from "./http2/client.ts";
 import { ErrorCode, type StreamError } from "./http2/error-code.ts";
 import type { HeaderFields } from "./http2/header-field.ts";
-
-/** What a stack ends in: transport/pool.ts, or in tests a scripted one. */
-export interface RequestSender {
-  request(
-    host: string,
-    port: number,
-    connectTimeoutMs: number,
-    fields: HeaderFields,
-    body: BodySource | undefined,
-    listener: ReplyListener,
-  ): ClientStream;
-}
+import type { RequestSender } from "./http2/request-sender.ts";
 
 /** A request on its way: where to, and what. */
 export interface OutgoingRequest {

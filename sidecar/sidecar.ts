@@ -16,7 +16,7 @@ import { readDescriptorImage } from "./descriptors/descriptor-image.ts";
 import type { DescriptorSource } from "./descriptors/descriptor-source.ts";
 import { imageDescriptors } from "./descriptors/image-descriptors.ts";
 import { reflect } from "./descriptors/reflect.ts";
-import { watchAppHealth } from "./discovery/app-health.ts";
+import { grpcHealthProbe, watchAppHealth } from "./discovery/app-health.ts";
 import { DirectoryRegistry } from "./discovery/directory/directory-registry.ts";
 import type { Registry } from "./discovery/registry.ts";
 import { GatewayEdge } from "./gateway-edge.ts";
@@ -246,11 +246,10 @@ export class Sidecar {
       onTrouble: (sentence) => this.#log.error(sentence),
     });
     this.#registrar = registrar;
+    const { healthTimeoutMs: timeoutMs, healthIntervalMs: intervalMs } = settings;
     watchAppHealth({
-      host: app.host,
-      port: app.port,
-      intervalMs: settings.healthIntervalMs,
-      timeoutMs: settings.healthTimeoutMs,
+      probe: grpcHealthProbe({ ...app, timeoutMs, clock, sender: this.#data.pool }),
+      intervalMs,
       clock,
       signal: this.#abort.signal,
       onChange: ({ health, note }) => {

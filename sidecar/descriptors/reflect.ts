@@ -5,9 +5,10 @@
 import type { Clock } from "../../common/clock.ts";
 import { Status } from "../grpc/status.ts";
 import { StatusError } from "../grpc/status-error.ts";
+import type { RequestSender } from "../http2/request-sender.ts";
 import { type FileSummary, summariseFile } from "./file-summary.ts";
 import { publicServices } from "./method-traits.ts";
-import { ReflectionStream, type ReflectionTarget, type RequestSender } from "./reflection-stream.ts";
+import { ReflectionStream, type ReflectionTarget } from "./reflection-stream.ts";
 
 export interface Reflected {
   /** Full names of the services that others may call, sorted (see publicServices). */

@@ -9,19 +9,8 @@ import type { BodySink, BodySource } from "../http2/body.ts";
 import type { ClientStream, ReplyListener } from "../http2/client.ts";
 import { ErrorCode, type StreamError } from "../http2/error-code.ts";
 import { HeaderField, type HeaderFields } from "../http2/header-field.ts";
+import type { RequestSender } from "../http2/request-sender.ts";
 import { decodeAnswer, encodeQuestion, type ReflectionAnswer, type ReflectionQuestion } from "./reflection-messages.ts";
-
-/** What a pool of HTTP/2 connections can do; transport/pool.ts in the process. */
-export interface RequestSender {
-  request(
-    host: string,
-    port: number,
-    connectTimeoutMs: number,
-    fields: HeaderFields,
-    body: BodySource | undefined,
-    listener: ReplyListener,
-  ): ClientStream;
-}
 
 export interface ReflectionTarget {
   readonly host: string;

@@ -1,28 +1,23 @@
 // Checks the application beside the sidecar by grpc.health.v1 and tells when its health changes. The sidecar's control
-// part feeds the registry with it. The verdicts are health-state.ts's; here is only the asking: one connection, made at
-// the first check and closed at the end, one check at a time.
+// part feeds the registry with it. The verdicts are health-state.ts's; here is only the asking, one check at a time.
 
-import { Code, ConnectError, createClient } from "@connectrpc/connect";
-import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
-import { type Clock, systemClock, type Timer } from "../../common/clock.ts";
-import { Health, HealthCheckResponse_ServingStatus as ServingStatus } from "../../gen/grpc/health/v1/health_pb.ts";
+import type { Clock, Timer } from "../../common/clock.ts";
+import { Status, statusName } from "../grpc/status.ts";
+import { callUnary, type UnaryResult } from "../grpc/unary-call.ts";
+import type { StreamError } from "../http2/error-code.ts";
+import type { RequestSender } from "../http2/request-sender.ts";
 import { type HealthState, initialHealth, nextHealth, type ProbeResult } from "./health-state.ts";
 
 export interface AppHealthOptions {
-  /** Where the application listens. */
-  readonly host: string;
-  readonly port: number;
+  /** How to ask; grpcHealthProbe in the process. */
+  readonly probe: Probe;
   /** From the end of one check to the next; FERRY_HEALTH_INTERVAL. */
   readonly intervalMs: number;
-  /** FERRY_HEALTH_TIMEOUT. */
-  readonly timeoutMs: number;
-  readonly clock?: Clock;
+  readonly clock: Clock;
   /** After every change of health or note; not for the state before the first check, which is critical. */
   readonly onChange: (state: HealthState) => void;
-  /** Ends the checks and closes the connection. */
+  /** Ends the checks. */
   readonly signal: AbortSignal;
-  /** For tests: another way to ask. */
-  readonly probe?: Probe;
 }
 
 /** Asks once; never rejects. */
@@ -32,9 +27,7 @@ export type Probe = () => Promise<ProbeResult>;
 const startIntervalMs = 200;
 
 export function watchAppHealth(options: AppHealthOptions): void {
-  const { intervalMs, signal, onChange } = options;
-  const clock = options.clock ?? systemClock;
-  const probe = options.probe ?? grpcHealthProbe(options);
+  const { probe, intervalMs, clock, signal, onChange } = options;
   let state = initialHealth;
   let timer: Timer | undefined;
   signal.addEventListener("abort", () => timer?.cancel(), { once: true });
@@ -49,37 +42,52 @@ export function watchAppHealth(options: AppHealthOptions): void {
   if (!signal.aborted) void check();
 }
 
+export interface GrpcHealthTarget {
+  readonly host: string;
+  readonly port: number;
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+  /** The pool that calls to the application go through: what is proved is what will be used. */
+  readonly sender: RequestSender;
+}
+
 /** `grpc.health.v1.Health/Check` of the server as a whole. */
-export function grpcHealthProbe(options: Pick<AppHealthOptions, "host" | "port" | "timeoutMs" | "signal">): Probe {
-  const { host, port, timeoutMs, signal } = options;
+export function grpcHealthProbe({ host, port, timeoutMs, clock, sender }: GrpcHealthTarget): Probe {
   const address = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-  const baseUrl = `http://${address}`;
-  const sessionManager = new Http2SessionManager(baseUrl);
-  signal.addEventListener("abort", () => sessionManager.abort(), { once: true });
-  const client = createClient(Health, createGrpcTransport({ baseUrl, sessionManager }));
+  // An empty HealthCheckRequest is no bytes at all; of the answer only field 1, the status, is read. The protobuf
+  // library would double this process's memory for that.
+  const request = { host, port, path: checkPath, authority: address, message: new Uint8Array(0), timeoutMs };
   return async () => {
-    try {
-      const { status } = await client.check({ service: "" }, { timeoutMs, signal });
-      if (status === ServingStatus.SERVING) return { kind: "serving" };
-      return { kind: "not_serving", detail: `${address} says ${nameOf(status)}` };
-    } catch (error) {
-      return failureOf(ConnectError.from(error), address, timeoutMs);
+    const result = await callUnary(sender, clock, request);
+    switch (result.kind) {
+      case "timed_out":
+        return { kind: "failed", detail: `${address}: no answer to a health check within ${timeoutMs} ms` };
+      case "failed":
+        return failureOf(result.error, address);
+      case "answered":
+        return answerOf(result, address);
     }
   };
 }
 
-function failureOf(error: ConnectError, address: string, timeoutMs: number): ProbeResult {
+const checkPath = "/grpc.health.v1.Health/Check";
+
+function answerOf(answer: Extract<UnaryResult, { kind: "answered" }>, address: string): ProbeResult {
+  const { status, text, message } = answer;
   // NOT_FOUND: there is a health service, but it has nothing to say of the server as a whole.
-  if (error.code === Code.Unimplemented || error.code === Code.NotFound) return { kind: "unimplemented" };
-  if (error.code === Code.DeadlineExceeded) {
-    return { kind: "failed", detail: `${address}: no answer to a health check within ${timeoutMs} ms` };
+  if (status === Status.UNIMPLEMENTED || status === Status.NOT_FOUND) return { kind: "unimplemented" };
+  if (status !== Status.OK) {
+    return { kind: "failed", detail: `${address}: health check failed: ${statusName(status)} ${text}` };
   }
-  const cause = error.cause as NodeJS.ErrnoException | undefined;
-  const isRefused = cause?.code === "ECONNREFUSED" || error.rawMessage.includes("ECONNREFUSED");
-  if (isRefused) return { kind: "refused", detail: `${address}: connection refused` };
-  return { kind: "failed", detail: `${address}: health check failed: ${error.rawMessage}` };
+  const serving = message?.[0] === 0x08 ? (message[1] ?? 0) : 0;
+  if (serving === 1) return { kind: "serving" };
+  return { kind: "not_serving", detail: `${address} says ${servingNames[serving] ?? `status ${serving}`}` };
 }
 
-function nameOf(status: number): string {
-  return Object.entries(ServingStatus).find(([, value]) => value === status)?.[0] ?? `status ${status}`;
+/** HealthCheckResponse.ServingStatus, by number. */
+const servingNames = ["UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN"];
+
+function failureOf(error: StreamError, address: string): ProbeResult {
+  if (error.message.includes("ECONNREFUSED")) return { kind: "refused", detail: `${address}: connection refused` };
+  return { kind: "failed", detail: `${address}: health check failed: ${error.message}` };
 }

@@ -3,8 +3,9 @@
 
 import type { Clock } from "../../common/clock.ts";
 import type { Call } from "../call.ts";
+import type { RequestSender } from "../http2/request-sender.ts";
 import { outgoingFields } from "../outgoing-fields.ts";
-import { type RequestSender, sendRequest } from "../send-request.ts";
+import { sendRequest } from "../send-request.ts";
 import type { Service } from "../stack.ts";
 
 export interface AppAddress {

@@ -3,10 +3,10 @@
 
 import type { Clock } from "../../common/clock.ts";
 import type { Call } from "../call.ts";
+import type { RequestSender } from "../http2/request-sender.ts";
 import { rescue } from "../rescue.ts";
 import { deadline } from "../resilience/deadline.ts";
 import { shed } from "../resilience/shed.ts";
-import type { RequestSender } from "../send-request.ts";
 import { type Service, stack } from "../stack.ts";
 import { type Recorder, record } from "../telemetry/record.ts";
 import { type AppAddress, dialApp } from "./dial-app.ts";

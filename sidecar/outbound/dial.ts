@@ -2,8 +2,9 @@
 
 import type { Clock } from "../../common/clock.ts";
 import type { EndpointCall } from "../call.ts";
+import type { RequestSender } from "../http2/request-sender.ts";
 import { outgoingFields } from "../outgoing-fields.ts";
-import { type RequestSender, sendRequest } from "../send-request.ts";
+import { sendRequest } from "../send-request.ts";
 import type { Service } from "../stack.ts";
 
 export function dial(sender: RequestSender, clock: Clock): Service<EndpointCall> {

@@ -13,7 +13,7 @@ import type { BodySink, BodySource } from "../../http2/body.ts";
 import type { ClientStream, ReplyListener } from "../../http2/client.ts";
 import { ErrorCode, StreamError } from "../../http2/error-code.ts";
 import { fieldValue, HeaderField, type HeaderFields } from "../../http2/header-field.ts";
-import type { RequestSender } from "../reflection-stream.ts";
+import type { RequestSender } from "../../http2/request-sender.ts";
 
 export interface ReflectionScript {
   readonly files: readonly FileDescriptorProto[];
