@@ -47,6 +47,7 @@ describe("checkImports", () => {
   test("refuses a barrel, a default export, a missing ending and a file in no zone", () => {
     const b = { "common/b.ts": "" };
     expect(problemsOf({ ...b, "common/a.ts": 'export { x } from "./b.ts";' })[0]).toContain("no barrels");
+    expect(problemsOf({ ...b, "common/a.ts": 'export type { X } from "./b.ts";' })).toEqual([]);
     expect(problemsOf({ "common/a.ts": "export default 1;" })[0]).toContain("no default exports");
     expect(problemsOf({ ...b, "common/a.ts": 'import { x } from "./b";' })[0]).toContain("end in .ts");
     expect(problemsOf({ ...b, "odd/a.ts": 'import { x } from "../common/b.ts";' })[0]).toContain("in no zone");

@@ -28,9 +28,11 @@ export function findImports(tokens: readonly Token[]): readonly SourceImport[] {
     } else if (token.text === "export") {
       const next = tokens[i + 1]?.text === "type" ? tokens[i + 2] : tokens[i + 1];
       if (next?.text !== "{" && next?.text !== "*") continue;
-      const specifier = tokens[specifierIndex(tokens, i + 1)];
+      const at = specifierIndex(tokens, i + 1);
+      const specifier = tokens[at];
       if (specifier?.kind !== "string") continue;
-      found.push({ specifier: specifier.text, line: token.line, isTypeOnly: next !== tokens[i + 1], isReExport: true });
+      const isTypeOnly = namesTypesOnly(tokens.slice(i + 1, at));
+      found.push({ specifier: specifier.text, line: token.line, isTypeOnly, isReExport: true });
     }
   }
   return found;

@@ -1,6 +1,7 @@
-// Our own peer: the sidecar as it is shipped, with every default layer, one hop. It stands beside no application; its
-// upstream `bench` is one endpoint in a directory registry, the benchmark's backend. Descriptors are given as an image,
-// so that the method is known as idempotent and the replay buffer works on every call.
+// Our own peer: the sidecar as it is shipped, with every default layer of the outbound stack, one hop. It runs as a
+// gateway, since a gateway stands beside no application; its upstream `bench` is one endpoint in a directory registry,
+// the benchmark's backend. Descriptors are given as an image, so that the method is known as unary and idempotent: the
+// replay buffer and the held header are at work on every call.
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -14,7 +15,7 @@ const startLimitMs = 15_000;
 
 interface Ready {
   readonly event: string;
-  readonly upstreams?: Readonly<Record<string, string>>;
+  readonly outbound?: string;
 }
 
 export const ferry: Peer = {
@@ -29,11 +30,11 @@ export const ferry: Peer = {
     const child = spawnOnCore(core, [process.execPath, main], {
       // Settings of whoever runs the benchmark are not the sidecar's defaults.
       ...Object.fromEntries(Object.keys(process.env).map((name) => [name, keptVariable(name)])),
-      FERRY_ROLE: "sidecar",
-      FERRY_SERVICE: "bench-client",
+      FERRY_ROLE: "gateway",
+      FERRY_SERVICE: "bench",
+      FERRY_OUTBOUND: "127.0.0.1:0",
       FERRY_HOME: folder,
       FERRY_MESH_CONFIG: meshConfig,
-      FERRY_UPSTREAMS: "bench",
       FERRY_DESCRIPTORS: descriptors,
     });
     const said = keepOutput(child);
@@ -43,7 +44,7 @@ export const ferry: Peer = {
       child.once("exit", () => resolve(undefined));
       child.once("exit", () => clearTimeout(timer));
     });
-    const address = ready?.upstreams?.bench;
+    const address = ready?.outbound;
     if (address === undefined) {
       await stopChild(child);
       throw new Error(`the sidecar did not become ready: ${said()}`);
