@@ -8,9 +8,10 @@ import { Connection, type ConnectionEvents, defaultWindows, type Windows } from 
 import { ErrorCode, StreamError } from "./error-code.ts";
 import type { HeaderFields } from "./header-field.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
-import type { ReplyListener } from "./stream.ts";
+import type { ReplyListener as StreamListener } from "./stream.ts";
 
-export type { ReplyListener } from "./stream.ts";
+/** Whoever sent a request is told of its response. */
+export type ReplyListener = StreamListener;
 
 /** A request of ours that is under way. */
 export interface ClientStream {
