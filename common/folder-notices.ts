@@ -1,6 +1,6 @@
 // Notices from the kernel that something in a folder changed, for whoever keeps the content of folders in memory: the
-// directory registry and the mesh configuration. A notice says only "look again"; a burst of them is one. Notices can be
-// missed (other file systems, full queues), so the caller also looks by itself from time to time.
+// directory registry and the mesh configuration. A notice says only "look again"; a burst of them is one. Notices can
+// be missed (other file systems, full queues), so the caller also looks by itself from time to time.
 
 import { type FSWatcher, watch } from "node:fs";
 import type { Clock, Timer } from "./clock.ts";

@@ -4,7 +4,7 @@
 
 import type { ChainNode, ChainSplit, HeaderChange, SplitterNode } from "./discovery-chain.ts";
 
-/** Consul refuses circles of splitters; check-entries.ts tells them. Here a leg that comes back to itself is dropped. */
+/** Circles of splitters are refused by check-entries.ts; here a leg that comes back to itself is dropped. */
 export function flattenSplitters(
   nodes: Readonly<Record<string, ChainNode>>,
   start: string,

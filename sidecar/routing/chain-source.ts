@@ -13,6 +13,6 @@ export interface ChainView {
 }
 
 export interface ChainSource {
-  /** The chain of `upstream` now and after every change, until `signal` aborts. A mistake never replaces a good chain. */
+  /** The chain of `upstream` now and after every change until `signal` aborts. A mistake never replaces a good one. */
   watchChain(upstream: string, onChange: (view: ChainView) => void, signal: AbortSignal): void;
 }

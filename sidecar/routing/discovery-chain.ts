@@ -1,6 +1,6 @@
-// The compiled discovery chain in Consul's own shape and CamelCase, as `/v1/discovery-chain/:service` returns it (fields
-// that we do not use are left out). With Consul it is walked as it came; in directory mode local-compiler.ts makes one
-// from mesh-config/. Plain data; node keys are opaque.
+// The compiled discovery chain in Consul's own shape and CamelCase, as `/v1/discovery-chain/:service` returns it
+// (fields that we do not use are left out). With Consul it is walked as it came; in directory mode local-compiler.ts
+// makes one from mesh-config/. Plain data; node keys are opaque.
 
 export interface DiscoveryChain {
   readonly ServiceName: string;

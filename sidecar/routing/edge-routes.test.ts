@@ -45,7 +45,7 @@ describe("addEdgeRoutes", () => {
     expect(serviceFor("/quoter.command.v1.QuoteCommandService/SubmitQuote", services)).toBe("quote-command");
   });
 
-  test("of two services that state the same gRPC service the first by name gets it, in whatever order they come", () => {
+  test("of two services that state the same gRPC service the first by name gets it", () => {
     const path = "/helloworld.Greeter/SayHello";
     expect(
       serviceFor(path, [

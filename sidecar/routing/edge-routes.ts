@@ -55,7 +55,7 @@ function ownRoutes(chain: DiscoveryChain): { configured: readonly ChainRoute[]; 
   return { configured: start.Routes.slice(0, -1), catchAll: start.Routes.slice(-1) };
 }
 
-/** Only the router of the service that a call names is consulted (Consul's rule); behind it is its last route's node. */
+/** Only the router of the service that a call names is consulted (Consul's rule); its last route leads behind it. */
 function behindRouter(chain: DiscoveryChain): string {
   const start = chain.Nodes[chain.StartNode];
   return start?.Type === "router" ? (start.Routes.at(-1)?.NextNode ?? chain.StartNode) : chain.StartNode;

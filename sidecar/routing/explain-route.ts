@@ -1,6 +1,6 @@
-// The decision of resolveRoute with its reasons, for people: which rules were looked at, why each did not match, and what
-// the one that did leads to. Called by the admin server and later by `ferry route --explain`; never on a call's path.
-// Uses the same compiled tests as calls do, so that it cannot tell another story.
+// The decision of resolveRoute with its reasons, for people: which rules were looked at, why each did not match, and
+// what the one that did leads to. Called by the admin server and later by `ferry route --explain`; never on a call's
+// path. Uses the same compiled tests as calls do, so that it cannot tell another story.
 
 import type { HeaderFields } from "../http2/header-field.ts";
 import type { RouteMatch } from "./discovery-chain.ts";

@@ -1,7 +1,7 @@
 // Compiles config entries into a discovery chain as Consul does, for the directory mode only: with Consul, the chain it
-// returns is walked as it is. Called by the control part for each upstream, and by check-entries.ts to verify the graph,
-// as Consul does at every write. Pure. The order of steps is Consul's (agent/consul/discoverychain/compile.go): router
-// of the top service only; splitters, flattened; resolvers with redirect, default subset and failover.
+// returns is walked as it is. Called by the control part for each upstream, and by check-entries.ts to verify the
+// graph, as Consul does at every write. Pure. The order of steps is Consul's (agent/consul/discoverychain/compile.go):
+// router of the top service only; splitters, flattened; resolvers with redirect, default subset and failover.
 
 import { nearestName } from "../../common/nearest-name.ts";
 import { flattenSplitters } from "./chain-flattening.ts";

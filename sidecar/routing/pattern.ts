@@ -1,6 +1,6 @@
-// Regular expressions of the mesh configuration. Consul and Envoy use RE2: no lookaround, no backreferences, time linear
-// in the text. Neither holds for JavaScript's RegExp, so a library with RE2's syntax and bounds runs them. Called by
-// path-and-header-match.ts, bexpr.ts and the configuration's checks.
+// Regular expressions of the mesh configuration. Consul and Envoy use RE2: no lookaround, no backreferences, time
+// linear in the text. Neither holds for JavaScript's RegExp, so a library with RE2's syntax and bounds runs them.
+// Called by path-and-header-match.ts, bexpr.ts and the configuration's checks.
 
 import { RE2JS } from "@bufbuild/re2";
 

@@ -120,7 +120,7 @@ describe("resolveRoute", () => {
     expect(resolveRoute(table, getQuote, post, noChance)?.route.timeoutMs).toBe(Number.POSITIVE_INFINITY);
   });
 
-  test("critical endpoints and those of weight 0 are no candidates; warnings are, unless the subset is OnlyPassing", () => {
+  test("critical and weight 0 are no candidates; warnings are, unless the subset is OnlyPassing", () => {
     const queries = [
       endpointOf("quote-query-1", "v1", { health: "critical" }),
       endpointOf("quote-query-2", "v1", { health: "warning" }),
@@ -197,7 +197,7 @@ describe("resolveRoute", () => {
     expect(resolveRoute(compileRouteTable(copy), getQuote, mobile, noChance)?.route.subset).toBe("v2");
   });
 
-  test("settings: the service that is called wins over the entry point, that over proxy-defaults, that over defaults", () => {
+  test("settings: the called service wins over the entry point, that over proxy-defaults, that over defaults", () => {
     const snapshot = quoterSnapshot({
       globalConfig: { ferry_retries: 3, ferry_eject_base: "2s", ferry_eject_max: "30s", envoy_x: true },
       chain: { ...quoterChain, ServiceMeta: { ferry_eject_base: "3s", team: "edge" } },

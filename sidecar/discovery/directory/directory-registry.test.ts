@@ -48,7 +48,7 @@ describe("directory registry", () => {
     },
   );
 
-  test("a torn, a foreign and a newer file are reported once and ignored; the good one beside them counts", async () => {
+  test("torn, foreign and newer files are reported once and ignored; the good one counts", async () => {
     await mkdir(join(root, "a"));
     await writeFile(join(root, "a", "torn.json"), '{"format":1,"id":"to');
     await writeFile(join(root, "a", "newer.json"), '{"format":2}');
@@ -65,7 +65,7 @@ describe("directory registry", () => {
     ]);
   });
 
-  test("an instance whose sidecar was killed leaves within about a second, and its file at the next registration", async () => {
+  test("a killed sidecar's instance leaves within about a second, its file at the next registration", async () => {
     const child = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"], { stdio: "ignore" });
     children.push(child);
     await once(child, "spawn");

@@ -1,5 +1,6 @@
-// The registry as a directory: one JSON file per instance, `<root>/<service>/<id>.json`, written whole (a temporary file
-// and a rename). Needs no server; meant for one machine. Implements Registry; registry.suite.ts states what it does.
+// The registry as a directory: one JSON file per instance, `<root>/<service>/<id>.json`, written whole (a temporary
+// file and a rename). Needs no server; meant for one machine. Implements Registry; registry.suite.ts states what it
+// does.
 //
 // An instance counts only while the sidecar that registered it runs: a killed one is gone within a second although its
 // file stays. Nobody but the owner changes a file; leftovers of dead owners are removed at the next registration.
@@ -159,7 +160,7 @@ export class DirectoryRegistry implements Registry {
     this.#schedule();
   }
 
-  /** A file of ours that somebody removed is written again, as a sidecar registers again with a Consul that forgot it. */
+  /** A file of ours that somebody removed is written again, as one registers again with a Consul that forgot it. */
   async #heal(instance: OwnInstance): Promise<void> {
     const { service, id, sidecarPid } = instance.registration;
     const found = this.#folders.folders.get(service)?.records.get(id);

@@ -1,5 +1,5 @@
-// Which fields each kind of config entry may have and what may stand in them: a table in code. A field that Consul knows
-// and Ferry does not act on yet is `unsupported`, so that nothing written is silently without effect. Read by
+// Which fields each kind of config entry may have and what may stand in them: a table in code. A field that Consul
+// knows and Ferry does not act on yet is `unsupported`, so that nothing written is silently without effect. Read by
 // parse-config-entry.ts. Field names and meanings: Consul's own documentation of config entries.
 
 import type { HeaderChange, HeaderMatch, RouteDestination } from "../discovery-chain.ts";

@@ -1,5 +1,5 @@
-// Consul's config entries in its own CamelCase, as far as Ferry acts on them (parse-config-entry.ts refuses the rest), and
-// the set of them that is in force. Plain data.
+// Consul's config entries in its own CamelCase, as far as Ferry acts on them (parse-config-entry.ts refuses the rest),
+// and the set of them that is in force. Plain data.
 
 import type { HeaderChange, RouteDestination, RouteMatch } from "../discovery-chain.ts";
 

@@ -1,5 +1,5 @@
-// Small parts that unknown JSON is read with: each takes a value and the place where it stands, returns what it is worth
-// or notes a problem. config-entry-shapes.ts is built of them. All problems of a file are found in one pass.
+// Small parts that unknown JSON is read with: each takes a value and the place where it stands, returns what it is
+// worth or notes a problem. config-entry-shapes.ts is built of them. All problems of a file are found in one pass.
 
 import { nearestName } from "../../../common/nearest-name.ts";
 import { parseDuration } from "../duration.ts";

@@ -110,7 +110,7 @@ describe("watchMeshConfig", () => {
     expect(third.rejected).toHaveLength(1);
   });
 
-  test("a directory that is missing at the first start is an empty configuration; one that goes away later is a mistake", async () => {
+  test("a directory that is missing at the first start means no entries; one that goes away is a mistake", async () => {
     await rename(dir, join(home, "aside"));
     const first = await start();
     expect(first).toMatchObject({ config: { entries: [] }, rejected: [] });
