@@ -24,7 +24,7 @@ export function childContext(
   sampleNew: () => boolean,
 ): TraceContext {
   const match = traceparent === undefined ? null : pattern.exec(traceparent);
-  if (match === null || match[1] === "ff" || /^0+$/.test(match[2]!) || /^0+$/.test(match[3]!)) {
+  if (match === null || !isValid(match)) {
     return { traceId: randomHex(16), spanId: randomHex(8), parentSpanId: undefined, sampled: sampleNew() };
   }
   return {
@@ -33,6 +33,12 @@ export function childContext(
     parentSpanId: match[3]!,
     sampled: (Number.parseInt(match[4]!, 16) & 1) === 1,
   };
+}
+
+/** Version ff and ids of zeros are forbidden; version 00 has four parts, only later ones may have more. */
+function isValid(match: RegExpExecArray): boolean {
+  if (match[1] === "ff" || (match[1] === "00" && match[5] !== undefined)) return false;
+  return !/^0+$/.test(match[2]!) && !/^0+$/.test(match[3]!);
 }
 
 /** The `traceparent` that the next hop gets. */
