@@ -175,6 +175,24 @@ export const sidecarRows = {
     fallback: "off",
     doc: "One JSON line for each call on standard error.",
   },
+  otlpEndpoint: {
+    env: "OTEL_EXPORTER_OTLP_ENDPOINT",
+    parse: parseText,
+    fallback: null as string | null,
+    doc: "A collector of OpenTelemetry spans, as http://127.0.0.1:4318. Unset: no spans, only traceparent is passed on.",
+  },
+  otelServiceName: {
+    env: "OTEL_SERVICE_NAME",
+    parse: parseText,
+    fallback: null as string | null,
+    doc: "The name on this process's spans. Unset: made from the service.",
+  },
+  sampleRatio: {
+    env: "OTEL_TRACES_SAMPLER_ARG",
+    parse: parseRatio,
+    fallback: 1,
+    doc: "The share of traces that begin here and are recorded, 0 to 1; a caller's decision is always kept.",
+  },
   log: {
     env: "FERRY_LOG",
     parse: parseOneOf("debug", "info", "error"),
@@ -219,6 +237,12 @@ function parseUpstreams(text: string): readonly UpstreamSetting[] {
       port: port === undefined ? undefined : parseInteger(0, 65_535)(port),
     };
   });
+}
+
+function parseRatio(text: string): number {
+  const ratio = Number(text);
+  if (!(ratio >= 0 && ratio <= 1)) throw new Error("a number from 0 to 1");
+  return ratio;
 }
 
 function parseMeta(text: string): Readonly<Record<string, string>> {

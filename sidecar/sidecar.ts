@@ -15,15 +15,18 @@ import { DescriptorCache } from "./descriptors/descriptor-cache.ts";
 import { readDescriptorImage } from "./descriptors/descriptor-image.ts";
 import type { DescriptorSource } from "./descriptors/descriptor-source.ts";
 import { imageDescriptors } from "./descriptors/image-descriptors.ts";
+import { methodTraits } from "./descriptors/method-traits.ts";
 import { reflect } from "./descriptors/reflect.ts";
 import { grpcHealthProbe, watchAppHealth } from "./discovery/app-health.ts";
 import { DirectoryRegistry } from "./discovery/directory/directory-registry.ts";
 import type { Registry } from "./discovery/registry.ts";
 import { GatewayEdge } from "./gateway-edge.ts";
+import { type Observation, startObservation } from "./observation.ts";
 import { Registrar } from "./registrar.ts";
 import { LocalChains } from "./routing/local-chains.ts";
 import { problemText } from "./routing/mesh-config/problem.ts";
 import type { MeshConfigState } from "./routing/mesh-config/watch-mesh-config.ts";
+import type { MethodTraits } from "./routing/snapshot.ts";
 import type { SidecarSettings } from "./settings.ts";
 
 export interface SidecarParams {
@@ -44,7 +47,23 @@ export interface SidecarAddresses {
 
 /** Rejects with one sentence when a listener cannot be opened or a setting names something that is not there. */
 export async function startSidecar(params: SidecarParams): Promise<Sidecar> {
-  const sidecar = new Sidecar(params);
+  const { settings, log } = params;
+  // The observation reads what the sidecar holds open; neither asks the other before both are there.
+  const open = { connections: () => sidecar.connections, callsInFlight: () => sidecar.callsInFlight };
+  const observation = await startObservation(
+    {
+      service: settings.service,
+      instance: instanceId(settings, params.pid),
+      version: settings.version,
+      isGateway: settings.role === "gateway",
+      otlpEndpoint: settings.otlpEndpoint,
+      otelServiceName: settings.otelServiceName,
+      hasAccessLog: settings.accessLog === "on",
+    },
+    { clock, open, isKnownMethod: (path) => sidecar.knowsMethod(path), write: (line) => process.stderr.write(line) },
+  );
+  const sidecar = new Sidecar(params, observation);
+  log.debug("starting", { service: settings.service, role: settings.role });
   try {
     await sidecar.start();
   } catch (error) {
@@ -64,6 +83,7 @@ export class Sidecar {
   readonly #hurry = new AbortController();
   readonly #registry: Registry;
   readonly #data: DataPlane;
+  readonly #observation: Observation;
   #descriptors: DescriptorSource | undefined = undefined;
   #chains: LocalChains | undefined = undefined;
   #control: Control | undefined = undefined;
@@ -72,10 +92,13 @@ export class Sidecar {
   #inbound: Entrance | undefined = undefined;
   #outbound: Entrance | undefined = undefined;
   readonly #upstreamEntrances = new Map<string, Entrance>();
-  #state: "starting" | "draining" = "starting";
+  #ownMethods: Readonly<Record<string, MethodTraits>> = {};
+  #state: "running" | "draining" = "running";
 
-  constructor(params: SidecarParams) {
+  constructor(params: SidecarParams, observation: Observation) {
     const { settings, log } = params;
+    const { metrics, recorders } = observation;
+    this.#observation = observation;
     this.#settings = settings;
     this.#log = log;
     this.#pid = params.pid;
@@ -89,13 +112,23 @@ export class Sidecar {
       {
         clock,
         random: systemRandom,
-        sources: { nowMs: () => clock.nowMs(), randomHex, sampleNew: () => false },
-        recorders: [],
+        sources: {
+          nowMs: () => clock.nowMs(),
+          randomHex,
+          // Without a collector nobody would see the trace: callers' decisions are kept, none is made here.
+          sampleNew: () => settings.otlpEndpoint !== null && systemRandom() < settings.sampleRatio,
+        },
+        recorders,
         want: (upstream) => this.#control?.want(upstream),
-        onRetry: () => {},
-        onAdmissionChange: ({ endpoint }, { accrual }) =>
-          log.info("endpoint changed admission", { endpoint: endpoint.id, state: accrual.state }),
-        onForcedClose: (reason) => log.info("connection closed by us", { reason }),
+        onRetry: (routed, outcome) => metrics.countRetry(routed, outcome),
+        onAdmissionChange: (target, { accrual }) => {
+          if (accrual.state === "ejected") metrics.countEjection(target);
+          log.info("endpoint changed admission", { endpoint: target.endpoint.id, state: accrual.state });
+        },
+        onForcedClose: (reason) => {
+          metrics.countForcedClose(reason);
+          log.info("connection closed by us", { reason });
+        },
         reportDefect: (error, requestId) => log.error("defect", { error, requestId }),
       },
     );
@@ -140,6 +173,25 @@ export class Sidecar {
     };
   }
 
+  /** Connections open now, by where. */
+  get connections(): Readonly<Record<string, number>> {
+    return {
+      inbound: this.#inbound?.listening.connections ?? 0,
+      outbound: this.#ways().reduce((sum, { listening }) => sum + listening.connections, 0),
+      pool: this.#data.pool.connections,
+    };
+  }
+
+  get callsInFlight(): number {
+    return this.#data.callsInFlight;
+  }
+
+  /** Whether descriptors know the method: of the application, or of an upstream in force. */
+  knowsMethod(path: string): boolean {
+    if (Object.hasOwn(this.#ownMethods, path)) return true;
+    return this.#data.upstreams.snapshots().some((snapshot) => Object.hasOwn(snapshot.methods, path));
+  }
+
   /** Why this sidecar should get no calls now; empty when it should. */
   get notReady(): string {
     if (this.#state === "draining") return "draining";
@@ -182,6 +234,7 @@ export class Sidecar {
     await this.#registrar?.deregister();
     await this.#data.close();
     await this.#registry.close();
+    await this.#observation.close();
   }
 
   async #openDescriptors(): Promise<DescriptorSource> {
@@ -230,7 +283,7 @@ export class Sidecar {
     const registrar = new Registrar({
       registry: this.#registry,
       registration: {
-        id: settings.instance === "" ? `${settings.service}-${this.#pid}` : settings.instance,
+        id: instanceId(settings, this.#pid),
         service: settings.service,
         version: settings.version,
         host,
@@ -263,16 +316,23 @@ export class Sidecar {
     const { grpcServices, service, version } = this.#settings;
     if (grpcServices.length > 0) return grpcServices;
     const target = { host: app.host, port: app.port, service, version };
-    return (await reflect({ sender: this.#data.pool, clock }, target)).services;
+    const reflected = await reflect({ sender: this.#data.pool, clock }, target);
+    this.#ownMethods = methodTraits(reflected.summaries);
+    return reflected.services;
   }
 
   /** The application may still call others while it shuts down: the way out stays until it is gone, or not for ever. */
   async #outliveApp(graceMs: number): Promise<void> {
-    const entrances = [this.#outbound!, ...this.#upstreamEntrances.values()];
+    const entrances = this.#ways();
     const isUsed = () => entrances.some(({ listening }) => listening.connections > 0);
     const untilMs = clock.nowMs() + graceMs;
     while (isUsed() && clock.nowMs() < untilMs && !this.#hurry.signal.aborted) await this.#pause(50);
     await Promise.all(entrances.map(({ listening }) => listening.drain(this.#graceMs(graceMs))));
+  }
+
+  /** Every way out. */
+  #ways(): readonly Entrance[] {
+    return this.#outbound === undefined ? [] : [this.#outbound, ...this.#upstreamEntrances.values()];
   }
 
   #reportConfig({ config, rejected }: MeshConfigState): void {
@@ -288,6 +348,10 @@ export class Sidecar {
   async #pause(ms: number): Promise<void> {
     await wait(clock, ms, this.#hurry.signal).catch(() => {});
   }
+}
+
+function instanceId({ instance, service }: SidecarSettings, pid: number): string {
+  return instance === "" ? `${service}-${pid}` : instance;
 }
 
 function addressOf({ listening: { host, port } }: Entrance): string {
