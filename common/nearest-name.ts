@@ -1,7 +1,9 @@
 // "Did you mean …?": the known name that is nearest to a misspelt one. Used for settings and by the command line for
 // commands, services and methods.
 
-/** The nearest of `known` by edits (case ignored), or undefined when all differ in more than a third of their letters. */
+/**
+ * The nearest of `known` by edits (case ignored), or undefined when all differ in more than a third of their letters.
+ */
 export function nearestName(name: string, known: readonly string[]): string | undefined {
   let best: string | undefined;
   let bestDistance = Number.POSITIVE_INFINITY;

@@ -1,5 +1,5 @@
-// Keeps a process alive that has no listening socket: the Clock's timers do not, so that a forgotten timer never holds up
-// an exit. Called by mains that only follow something.
+// Keeps a process alive that has no listening socket: the Clock's timers do not, so that a forgotten timer never holds
+// up an exit. Called by mains that only follow something.
 
 import { MessageChannel } from "node:worker_threads";
 

@@ -1,5 +1,5 @@
-// What every event log guarantees to processes of their own that are killed at any moment: 4 writers, 3 readers, SIGKILL.
-// Takes some seconds, as it starts some twenty processes.
+// What every event log guarantees to processes of their own that are killed at any moment: 4 writers, 3 readers,
+// SIGKILL. Takes some seconds, as it starts some twenty processes.
 
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { seededRandom } from "../../common/random.ts";
@@ -54,7 +54,9 @@ export function eventLogCrashSuite(name: string, createFixture: () => Promise<Lo
   });
 }
 
-/** Kills and restarts one worker after the other, spread over the run: the next one whenever the log has grown enough. */
+/**
+ * Kills and restarts one worker after the other, spread over the run: the next one whenever the log has grown enough.
+ */
 async function killAtRandom(log: EventLog, workers: readonly WorkerProcess[]): Promise<void> {
   const random = seededRandom(7);
   for (let kill = 1; kill <= KILLS; kill++) {

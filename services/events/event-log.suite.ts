@@ -1,5 +1,5 @@
-// What every event log guarantees. Run by each implementation's test with a factory; an implementation that needs a server
-// runs it unchanged. The part with processes of their own is in event-log-crash.suite.ts.
+// What every event log guarantees. Run by each implementation's test with a factory; an implementation that needs a
+// server runs it unchanged. The part with processes of their own is in event-log-crash.suite.ts.
 
 import { create, equals } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";

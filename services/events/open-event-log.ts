@@ -1,4 +1,5 @@
-// The one place that knows which event logs there are. Called by the mains of the services with what their settings say.
+// The one place that knows which event logs there are. Called by the mains of the services with what their settings
+// say.
 
 import { join } from "node:path";
 import { systemClock } from "../../common/clock.ts";

@@ -1,6 +1,7 @@
 // Wraps any event log so that each append is a span: kind PRODUCER, name `append <stream kind>`. Its parent is the span
-// that is active (the handler's), else the record's own traceparent. Used by mains when tracing is on, and imported only
-// then, since loading the OpenTelemetry API costs start-up time. A conflict is an outcome, not an error of the span.
+// that is active (the handler's), else the record's own traceparent. Used by mains when tracing is on, and imported
+// only then, since loading the OpenTelemetry API costs start-up time. A conflict is an outcome, not an error of the
+// span.
 
 import { context, propagation, type Span, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import type { CommandRecord } from "../../gen/quoter/events/v1/events_pb.ts";

@@ -20,8 +20,8 @@ export interface CatchUp {
 }
 
 /**
- * `pending`: what the call before gave; `fresh`: taken just now, undefined when the log does not answer; `position`: what
- * the model holds after this batch.
+ * `pending`: what the call before gave; `fresh`: taken just now, undefined when the log does not answer; `position`:
+ * what the model holds after this batch.
  */
 export function catchUp(pending: HeadSample | undefined, fresh: HeadSample | undefined, position: Position): CatchUp {
   if (fresh !== undefined && fresh.head <= position) return { note: fresh, pending: undefined, isCaughtUp: true };

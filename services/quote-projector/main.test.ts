@@ -1,5 +1,5 @@
-// The projector as processes: its ready line, its refusals, its end, and kill -9 in the middle of work. Takes seconds, as
-// it starts some fifteen processes.
+// The projector as processes: its ready line, its refusals, its end, and kill -9 in the middle of work. Takes seconds,
+// as it starts some fifteen processes.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,5 +1,5 @@
-// The quote-projector process: settings, event log, one read model, ready line; SIGTERM and SIGINT finish the batch at hand
-// and end with code 0. The only file of this service that reads the environment and exits.
+// The quote-projector process: settings, event log, one read model, ready line; SIGTERM and SIGINT finish the batch at
+// hand and end with code 0. The only file of this service that reads the environment and exits.
 // `--rebuild`: builds the model again from the whole log while the one before it serves.
 
 import { systemClock } from "../../common/clock.ts";

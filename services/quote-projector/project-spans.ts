@@ -1,6 +1,6 @@
-// A span for each projected record: kind CONSUMER, name `project <model>`, its parent the command that wrote the record.
-// Given to Projection when tracing is on; imported only then, since it brings the OpenTelemetry API along. A record whose
-// command was not sampled costs one look at its traceparent.
+// A span for each projected record: kind CONSUMER, name `project <model>`, its parent the command that wrote the
+// record. Given to Projection when tracing is on; imported only then, since it brings the OpenTelemetry API along. A
+// record whose command was not sampled costs one look at its traceparent.
 
 import { propagation, ROOT_CONTEXT, type Span, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import type { LoggedRecord } from "../events/event-log.ts";

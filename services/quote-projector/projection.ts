@@ -1,7 +1,8 @@
 // Keeps one read model up with the log: follows, applies batch by batch, writes down every second how far the log is.
-// Run by projector.ts, once, or twice during a rebuild. Guarantees: a batch is applied whole or not at all, so that being
-// killed costs nothing; a model that cannot be written is tried again with the same batch until it can; a log that is
-// away leaves the model as it is, and its age tells. A log that is shorter than the model is another log: that is fatal.
+// Run by projector.ts, once, or twice during a rebuild. Guarantees: a batch is applied whole or not at all, so that
+// being killed costs nothing; a model that cannot be written is tried again with the same batch until it can; a log
+// that is away leaves the model as it is, and its age tells. A log that is shorter than the model is another log: that
+// is fatal.
 
 import { type Clock, wait } from "../../common/clock.ts";
 import type { JsonLog } from "../../common/json-log.ts";
@@ -10,7 +11,10 @@ import type { ReadModelWriter } from "../read-model/read-model.ts";
 import { ReadModelUnavailable } from "../read-model/read-model-store.ts";
 import { catchUp, type HeadSample } from "./catch-up.ts";
 
-/** Called with the records of a batch before it is applied; the function it gives is called after, with the error if any. */
+/**
+ * Called with the records of a batch before it is applied; the function it gives is called after, with the error if
+ * any.
+ */
 export type BatchSpans = (records: readonly LoggedRecord[]) => (error?: unknown) => void;
 
 export interface ProjectionOptions {

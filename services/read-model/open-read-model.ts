@@ -1,4 +1,5 @@
-// The one place that knows which kinds of read models there are. Called by the mains of the projector and of quote-query.
+// The one place that knows which kinds of read models there are. Called by the mains of the projector and of
+// quote-query.
 
 import { join } from "node:path";
 import { systemClock } from "../../common/clock.ts";

@@ -1,5 +1,5 @@
-// The projection: what an event changes in the rows of a model. Pure; every model's writer calls it and turns the changes
-// into statements. Guarantees: events of unknown types change nothing and are counted.
+// The projection: what an event changes in the rows of a model. Pure; every model's writer calls it and turns the
+// changes into statements. Guarantees: events of unknown types change nothing and are counted.
 
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { decodeRecord, isUnknown, type QuoterEvent } from "../events/codec.ts";
@@ -48,7 +48,8 @@ function projectEvent(event: QuoterEvent, logged: LoggedRecord, version: ReadMod
 }
 
 /**
- * The same changes with the counts of a quote added up, so that a batch of a thousand views of ten quotes is ten updates.
+ * The same changes with the counts of a quote added up, so that a batch of a thousand views of ten quotes is ten
+ * updates.
  * A quote's counts never move across its own `add` or `remove`: views from before the submission stay ignored.
  */
 export function mergeCounts(changes: readonly RowChange[]): readonly RowChange[] {

@@ -1,5 +1,5 @@
-// Where one read model is kept, as its projector sees it: who may write, which copy serves, how a rebuilt one takes over.
-// Implemented by SQLite (files beside each other) and later by Postgres (schemas beside each other).
+// Where one read model is kept, as its projector sees it: who may write, which copy serves, how a rebuilt one takes
+// over. Implemented by SQLite (files beside each other) and later by Postgres (schemas beside each other).
 
 import type { ReadModelReader, ReadModelWriter } from "./read-model.ts";
 

@@ -1,5 +1,5 @@
-// What every read model guarantees, to its one writer and to its readers. Run by each implementation's test with a factory;
-// an implementation that needs a server runs it unchanged.
+// What every read model guarantees, to its one writer and to its readers. Run by each implementation's test with a
+// factory; an implementation that needs a server runs it unchanged.
 
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { ReadModelReader, ReadModelVersion, ReadModelWriter } from "./read-model.ts";

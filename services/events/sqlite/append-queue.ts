@@ -1,6 +1,6 @@
-// Group commit: all appends that arrive in one turn of the event loop share one transaction, and so one sync of the disk.
-// While that sync runs, the next group gathers in the sockets. Called by SqliteEventLog.append. Guarantees: an append is
-// answered only after its commit; a conflict of one append does not touch the others of its group.
+// Group commit: all appends that arrive in one turn of the event loop share one transaction, and so one sync of the
+// disk. While that sync runs, the next group gathers in the sockets. Called by SqliteEventLog.append. Guarantees: an
+// append is answered only after its commit; a conflict of one append does not touch the others of its group.
 
 import { LogUnavailable } from "../event-log.ts";
 
@@ -28,7 +28,9 @@ export class AppendQueue<R> {
   #waiting: Waiting<R>[] = [];
   #running: Promise<void> | undefined;
 
-  /** `commit` writes a group in one transaction and gives each append's result in the same order, or fails as a whole. */
+  /**
+   * `commit` writes a group in one transaction and gives each append's result in the same order, or fails as a whole.
+   */
   constructor(commit: (group: readonly PendingAppend[]) => Promise<readonly R[]>) {
     this.#commit = commit;
   }

@@ -1,8 +1,8 @@
-// Waits for commits of other processes to a SQLite file. SQLite tells nobody, but `PRAGMA data_version` says at little cost
-// whether there was one, and the kernel says when somebody writes to the WAL. So: look again soon after a write (the
-// commit follows it within a disk sync), ever more rarely while nothing happens. Used by the log's followers and by the
-// read models' watchers. Polling alone would either be late or wake an idle process all the time (40 looks a second
-// cost 2 % of a core, most of it for waking up).
+// Waits for commits of other processes to a SQLite file. SQLite tells nobody, but `PRAGMA data_version` says at little
+// cost whether there was one, and the kernel says when somebody writes to the WAL. So: look again soon after a write
+// (the commit follows it within a disk sync), ever more rarely while nothing happens. Used by the log's followers and
+// by the read models' watchers. Polling alone would either be late or wake an idle process all the time (40 looks a
+// second cost 2 % of a core, most of it for waking up).
 
 import { type FSWatcher, watch } from "node:fs";
 import type { Clock } from "../../../common/clock.ts";

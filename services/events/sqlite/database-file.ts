@@ -1,7 +1,7 @@
-// One connection to a SQLite file that may come late, vanish, or be replaced while the process runs: opened on first use,
-// opened again when the path leads to another file or the last error made the connection doubtful. Used by the event log
-// and by the read models. Guarantees: nobody goes on writing into a file that was removed or replaced (SQLite itself
-// would, silently, into the unlinked inode); a file that was in use is never silently recreated empty.
+// One connection to a SQLite file that may come late, vanish, or be replaced while the process runs: opened on first
+// use, opened again when the path leads to another file or the last error made the connection doubtful. Used by the
+// event log and by the read models. Guarantees: nobody goes on writing into a file that was removed or replaced (SQLite
+// itself would, silently, into the unlinked inode); a file that was in use is never silently recreated empty.
 
 import { mkdirSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
@@ -45,8 +45,8 @@ export class DatabaseFile<S> {
   }
 
   /**
-   * Runs `work` on the open connection. It must be synchronous and leave no transaction open; a transaction that it left
-   * open by throwing is rolled back. Throws what SQLite throws, and DatabaseGone.
+   * Runs `work` on the open connection. It must be synchronous and leave no transaction open; a transaction that it
+   * left open by throwing is rolled back. Throws what SQLite throws, and DatabaseGone.
    */
   use<T>(work: (statements: S, db: DatabaseSync) => T): T {
     const { db, statements } = this.#current();

@@ -1,5 +1,5 @@
-// Whether the SQLite log takes appends now, found out by trying: the write lock is taken and given back, and the disk is
-// asked for its free space (a full disk shows only when a transaction commits). Called by SqliteEventLog.health. The
+// Whether the SQLite log takes appends now, found out by trying: the write lock is taken and given back, and the disk
+// is asked for its free space (a full disk shows only when a transaction commits). Called by SqliteEventLog.health. The
 // answer is remembered for half a second, and an append that succeeded is answer enough, so that asking costs nothing.
 
 import { statfsSync } from "node:fs";

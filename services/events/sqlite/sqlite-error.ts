@@ -1,5 +1,5 @@
-// What SQLite's error codes mean for a caller: wait and repeat, open the file again, or neither. Used by the SQLite event
-// log and read models. https://sqlite.org/rescode.html; the low byte of an extended code is the primary one.
+// What SQLite's error codes mean for a caller: wait and repeat, open the file again, or neither. Used by the SQLite
+// event log and read models. https://sqlite.org/rescode.html; the low byte of an extended code is the primary one.
 
 /** There is no file to work on any more: it was removed while it was in use, or this process has closed it. */
 export class DatabaseGone extends Error {

@@ -1,6 +1,7 @@
-// The event log in one SQLite file, shared by all processes of a machine: what `npm start` uses. Made by open-event-log.ts.
-// Guarantees those of event-log.suite.ts. One transaction per group of appends (append-queue.ts), no read transaction that
-// outlives a statement, so nobody ever pins the WAL. Opens lazily: a log that cannot be opened is unavailable, not fatal.
+// The event log in one SQLite file, shared by all processes of a machine: what `npm start` uses. Made by
+// open-event-log.ts. Guarantees those of event-log.suite.ts. One transaction per group of appends (append-queue.ts), no
+// read transaction that outlives a statement, so nobody ever pins the WAL. Opens lazily: a log that cannot be opened is
+// unavailable, not fatal.
 
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { Clock } from "../../../common/clock.ts";

@@ -1,10 +1,11 @@
 // A process of its own for event-log.suite.ts, made to be killed with SIGKILL at any moment.
 //
-// log-worker.ts writer <module> <argument> <name> <from> <to>: sends the commands <name>-<from> … <name>-<to>, one after
-// the other, each to one of five streams that all writers share, and prints `ack <number>` when the log has acknowledged
-// it. A command whose outcome it cannot know (it was killed) is looked for in its stream first, as a service does.
-// log-worker.ts reader <module> <argument> <after> <batchSize>: prints every record as `<position> <stream> <version>
-// <commandId>`, for ever.
+// log-worker.ts writer <module> <argument> <name> <from> <to>: sends the commands <name>-<from> … <name>-<to>, one
+// after the other, each to one of five streams that all writers share, and prints `ack <number>` when the log has
+// acknowledged it. A command whose outcome it cannot know (it was killed) is looked for in its stream first, as a
+// service does.
+// log-worker.ts reader <module> <argument> <after> <batchSize>: prints every record as
+// `<position> <stream> <version> <commandId>`, for ever.
 
 import { writeSync } from "node:fs";
 import { create } from "@bufbuild/protobuf";

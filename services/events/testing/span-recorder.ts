@@ -1,4 +1,5 @@
-// OpenTelemetry's globals for tests: spans are kept in a list instead of being sent. The SDK itself would cost a second.
+// OpenTelemetry's globals for tests: spans are kept in a list instead of being sent. The SDK itself would cost a
+// second.
 
 import {
   type Attributes,

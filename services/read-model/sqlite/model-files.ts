@@ -1,6 +1,6 @@
-// Which file serves. `quotes-v1.db` is a link to `quotes-v1.<generation>.db`: a rebuilt model takes over when the link is
-// renamed, in one step for every reader. (Renaming the databases themselves would marry the new one to the old one's WAL.)
-// Called by SqliteReadModelStore, under the writer's lock.
+// Which file serves. `quotes-v1.db` is a link to `quotes-v1.<generation>.db`: a rebuilt model takes over when the link
+// is renamed, in one step for every reader. (Renaming the databases themselves would marry the new one to the old one's
+// WAL.) Called by SqliteReadModelStore, under the writer's lock.
 
 import { mkdirSync, readdirSync, readlinkSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { basename, join } from "node:path";

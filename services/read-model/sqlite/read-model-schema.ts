@@ -1,5 +1,6 @@
-// The tables of a SQLite read model and the statements on them. `slot` numbers the quotes 1, 2, 3, … without gaps (a removed
-// quote's slot is taken over by the last), so that a random quote is one look-up and every quote is equally likely.
+// The tables of a SQLite read model and the statements on them. `slot` numbers the quotes 1, 2, 3, … without gaps (a
+// removed quote's slot is taken over by the last), so that a random quote is one look-up and every quote is equally
+// likely.
 
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { ReadModelVersion } from "../read-model.ts";

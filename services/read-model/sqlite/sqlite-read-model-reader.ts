@@ -1,6 +1,6 @@
-// Reads a SQLite read model, read-only. Made by SqliteReadModelStore for quote-query. The file may come later (the projector
-// has not run yet) and may be replaced by a rebuilt one; reads follow within 20 ms. Every read is one statement, so no
-// transaction outlives a call and nobody pins the WAL. Guarantees those of read-model.suite.ts.
+// Reads a SQLite read model, read-only. Made by SqliteReadModelStore for quote-query. The file may come later (the
+// projector has not run yet) and may be replaced by a rebuilt one; reads follow within 20 ms. Every read is one
+// statement, so no transaction outlives a call and nobody pins the WAL. Guarantees those of read-model.suite.ts.
 
 import { basename, dirname } from "node:path";
 import type { Clock } from "../../../common/clock.ts";

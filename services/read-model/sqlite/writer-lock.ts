@@ -1,6 +1,6 @@
-// At most one writer for a model. The lock is the kernel's, on a small SQLite database beside the model, so it ends with the
-// process however that ends: no stale lock file, no guess whether a process id is still the same process.
-// The holder's id stands in a text file for whoever is refused.
+// At most one writer for a model. The lock is the kernel's, on a small SQLite database beside the model, so it ends
+// with the process however that ends: no stale lock file, no guess whether a process id is still the same process. The
+// holder's id stands in a text file for whoever is refused.
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
