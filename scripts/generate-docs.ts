@@ -5,6 +5,8 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cliRows } from "../cli/settings.ts";
 import type { SettingRows } from "../common/settings.ts";
 import { settingRows as commandRows } from "../services/quote-command/settings.ts";
+import { settingRows as projectorRows } from "../services/quote-projector/settings.ts";
+import { settingRows as queryRows } from "../services/quote-query/settings.ts";
 import { failures } from "../sidecar/failure.ts";
 import { ferrySettings } from "../sidecar/routing/mesh-config/ferry-settings.ts";
 import { sidecarRows } from "../sidecar/settings.ts";
@@ -20,6 +22,8 @@ const pages: Readonly<Record<string, string>> = {
   "docs/reference/settings.md": settingsPage([
     table("Sidecar and gateway", "`sidecar/main.ts`.", sidecarRows),
     table("quote-command", "`services/quote-command/main.ts`.", commandRows),
+    table("quote-query", "`services/quote-query/main.ts`.", queryRows),
+    table("quote-projector", "`services/quote-projector/main.ts`.", projectorRows),
     table("The `ferry` command", "Options win over them; they are handed on to what it starts.", cliRows),
   ]),
   "docs/reference/mesh-config.md": meshConfigPage(ferrySettings),

@@ -22,6 +22,6 @@ describe("reference pages", () => {
     expect(page).toContain("| `FERRY_GRACE` | a duration with its unit, as 250ms, 30s or 5m | `30s` | Patience. |");
     expect(page).toContain("| `FERRY_LISTEN` | an address host:port");
     expect(page).toContain("| `127.0.0.1:0` | Where. |");
-    expect(page).toContain("| `FERRY_HOME` | text | required | a \\| b |");
+    expect(page).toContain("| `FERRY_HOME` | text | required | A \\| b. |");
   });
 });

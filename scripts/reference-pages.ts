@@ -58,7 +58,7 @@ export function settingsPage(tables: readonly SettingTable[]): string {
   for (const { title, intro, rows } of tables) {
     lines.push("", `## ${title}`, "", intro, "", "| variable | value | default | meaning |", "|---|---|---|---|");
     for (const row of rows) {
-      lines.push(`| \`${row.env}\` | ${formOf(row)} | ${defaultOf(row)} | ${cell(row.doc)} |`);
+      lines.push(`| \`${row.env}\` | ${formOf(row)} | ${defaultOf(row)} | ${sentence(row.doc)} |`);
     }
   }
   return `${lines.join("\n")}\n`;
@@ -94,6 +94,7 @@ function formOf(row: SettingRow<unknown>): string {
 function defaultOf({ fallback, unit }: SettingRow<unknown>): string {
   if (fallback === undefined) return "required";
   if (fallback === null || fallback === "") return "";
+  if (typeof fallback === "boolean") return fallback ? "`1`" : "`0`";
   if (typeof fallback === "number" && unit === "ms") return `\`${durationText(fallback)}\``;
   if (typeof fallback !== "object") return `\`${fallback}${unit === undefined ? "" : ` ${unit}`}\``;
   if ("host" in fallback && "port" in fallback) return `\`${fallback.host}:${fallback.port}\``;
@@ -104,7 +105,12 @@ function durationText(ms: number): string {
   return ms % 1000 === 0 ? `${ms / 1000}s` : `${ms}ms`;
 }
 
-/** Text that does not break out of a table's cell, as a sentence begins. */
+function sentence(text: string): string {
+  const whole = cell(text[0]!.toUpperCase() + text.slice(1));
+  return /[.!?]$/.test(whole) ? whole : `${whole}.`;
+}
+
+/** Text that does not break out of a table's cell. */
 function cell(text: string): string {
   return text.replaceAll("|", "\\|").replaceAll("\n", " ");
 }

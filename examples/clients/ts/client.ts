@@ -31,10 +31,16 @@ const watched = await watching;
 console.log(`watched ${watched} arrive`);
 
 async function watchUntil(text: string, afterPosition: string): Promise<string | undefined> {
-  for await (const { quote: seen } of queries.watchQuotes({ afterPosition })) {
-    if (seen?.text === text) return seen.quoteId;
+  // A watch has no deadline; what ends it is the abort, not leaving the loop.
+  const end = new AbortController();
+  try {
+    for await (const { quote: seen } of queries.watchQuotes({ afterPosition }, { signal: end.signal, timeoutMs: 0 })) {
+      if (seen?.text === text) return seen.quoteId;
+    }
+    return undefined;
+  } finally {
+    end.abort();
   }
-  return undefined;
 }
 
 // Client stream: batches of views, numbered by their producer.
