@@ -11,21 +11,24 @@ export interface Clock {
   nowMs(): number;
   /** Milliseconds since 1970. For what people and other machines read; never for durations. */
   wallMs(): number;
-  /** Runs `callback` once, `delayMs` from now (0 or less: in the next turn). The timer does not keep the process alive. */
-  after(delayMs: number, callback: () => void): Timer;
+  /**
+   * Runs `callback` once, `delayMs` from now (0 or less: in the next turn). A process that has nothing else to do ends
+   * before its timers, unless the timer `holdsProcess`.
+   */
+  after(delayMs: number, callback: () => void, holdsProcess?: boolean): Timer;
 }
 
 export const systemClock: Clock = {
   nowMs: () => performance.now(),
   wallMs: () => Date.now(),
-  after(delayMs, callback) {
+  after(delayMs, callback, holdsProcess = false) {
     const timer = setTimeout(callback, delayMs);
-    timer.unref();
+    if (!holdsProcess) timer.unref();
     return { cancel: () => clearTimeout(timer) };
   },
 };
 
-/** Resolves after `delayMs` by `clock`; rejects with the signal's reason as soon as `signal` aborts. */
+/** Resolves after `delayMs` by `clock`, and keeps the process until then: somebody awaits it. Rejects with the signal's reason as soon as `signal` aborts. */
 export function wait(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) {
@@ -36,10 +39,11 @@ export function wait(clock: Clock, delayMs: number, signal?: AbortSignal): Promi
       timer.cancel();
       reject(signal?.reason);
     };
-    const timer = clock.after(delayMs, () => {
+    const done = () => {
       signal?.removeEventListener("abort", onAbort);
       resolve();
-    });
+    };
+    const timer = clock.after(delayMs, done, true);
     signal?.addEventListener("abort", onAbort, { once: true });
   });
 }
