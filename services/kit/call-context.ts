@@ -104,7 +104,7 @@ export class CallContext implements HandlerContext {
     return this.#trailers;
   }
 
-  /** Adds to an error's metadata the trailers, and the headers too when they were not sent: such a reply is all trailers. */
+  /** Adds the trailers to an error's metadata, and the headers when they were not sent: the reply is all trailers. */
   completeError(metadata: Metadata): Metadata {
     if (!this.#isHeaderSent) metadata.merge(this.#headers ?? this.#defaults.headers);
     if (this.#trailers !== undefined) metadata.merge(this.#trailers);

@@ -24,7 +24,7 @@ export interface HandlerContext {
   /** Sets a header of the reply; before the first message. */
   setHeader(name: string, value: string): void;
   setTrailer(name: string, value: string): void;
-  /** Sends the reply's header now, so that the caller of a stream knows that it has begun; else it goes with the first message. */
+  /** Sends the reply's header now, so that the caller knows that a stream has begun; else the first message does. */
   sendHeader(): void;
 }
 

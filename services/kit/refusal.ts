@@ -1,6 +1,6 @@
-// Refusals: what a service answers when it understood the call and will not do it. Decisions and handlers return them as
-// values; refusal-status.ts is the one place where they become gRPC statuses, so no domain file knows a status number.
-// Anything thrown is a bug instead and is handled by run-handler.ts.
+// Refusals: what a service answers when it understood the call and will not do it. Decisions and handlers return them
+// as values; refusal-status.ts is the one place where they become gRPC statuses, so no domain file knows a status
+// number. Anything thrown is a bug instead and is handled by run-handler.ts.
 
 export type RefusalKind =
   /** The request breaks a rule that needs no state to see. */
@@ -43,7 +43,7 @@ export function refuseFields(violations: readonly Violation[]): Refusal {
   return { refused: "invalid", message, violations };
 }
 
-/** True for a refusal, false for an answer; no message of ours has a field `refused`, and messages say what they are. */
+/** True for a refusal, false for an answer, be it a message or a row of a read model. */
 export function isRefusal<A extends object>(answer: A | Refusal): answer is Refusal {
   return "refused" in answer && !("$typeName" in answer);
 }

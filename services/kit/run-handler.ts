@@ -1,7 +1,7 @@
 // Runs handlers under grpc-js: one function for each of the four kinds of method. In order: span, validation, handler,
-// outcome. Guarantees: a refusal becomes its status through refusal-status.ts; anything thrown is logged with an id that the
-// caller gets with INTERNAL and nothing else; a slow reader of a stream holds the generator back; a cancelled call
-// ends its generator. Called by serve.ts. Hot: once per call.
+// outcome. Guarantees: a refusal becomes its status through refusal-status.ts; anything thrown is logged with an id
+// that the caller gets with INTERNAL and nothing else; a slow reader of a stream holds the generator back; a cancelled
+// call ends its generator. Called by serve.ts. Hot: once per call.
 
 import { once } from "node:events";
 import type { DescMethod, Message } from "@bufbuild/protobuf";

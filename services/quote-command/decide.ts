@@ -1,5 +1,5 @@
-// What a command does to a quote: events, or a refusal. Pure: no clock, no ids made up here. Called by handle-command.ts
-// with the state that evolve.ts made. Repeats of a command are found before by its id and never come here.
+// What a command does to a quote: events, or a refusal. Pure: no clock, no ids made up here. Called by
+// handle-command.ts with the state that evolve.ts made. Repeats are found before, by their id, and never come here.
 
 import { create } from "@bufbuild/protobuf";
 import { QuoteLikedSchema, QuoteRetractedSchema, QuoteSubmittedSchema } from "../../gen/quoter/events/v1/events_pb.ts";

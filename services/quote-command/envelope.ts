@@ -30,7 +30,7 @@ export function envelopeOf(givenId: string, context: CallFacts): Envelope {
   };
 }
 
-/** A retry inside the mesh keeps its request id, so it is the same command. An id of another form is replaced by its hash. */
+/** A retry inside the mesh keeps its request id, so it is the same command. Ids of another form are hashed. */
 function commandIdOf(requestId: string): string {
   if (/^[A-Za-z0-9._:-]{1,120}$/.test(requestId)) return `req-${requestId}`;
   return `req-${createHash("sha256").update(requestId).digest("hex")}`;

@@ -29,7 +29,7 @@ export type HandleCommand = (
   signal: () => AbortSignal,
 ) => Promise<Handled | Refusal>;
 
-/** Only other instances conflict, each at most once per command of theirs: this many in a row is a log that misbehaves. */
+/** Only other instances conflict, each once for each command of theirs: so many in a row is a log that misbehaves. */
 const maxAttempts = 10;
 const backOffMs = 2;
 const maxBackOffMs = 100;

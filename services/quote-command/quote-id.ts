@@ -34,8 +34,8 @@ export function quoteStream(quoteId: string): string {
 }
 
 /**
- * The stream of a producer of views: `views-<producer_id>`. A stream's name has no `.`, a producer's id may: `.` becomes
- * `_d` and `_` becomes `_u`, so that two producers never share a stream. What gets too long by that is hashed.
+ * The stream of a producer of views: `views-<producer_id>`. A stream's name has no `.`, a producer's id may: `.`
+ * becomes `_d` and `_` becomes `_u`, so that two producers never share a stream. What gets too long by that is hashed.
  */
 export function viewsStream(producerId: string): string {
   const escaped = producerId.replaceAll("_", "_u").replaceAll(".", "_d");

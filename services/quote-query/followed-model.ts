@@ -26,7 +26,7 @@ export class FollowedModel {
     }, signal);
   }
 
-  /** Reads the state; a call during a read waits for one more read, since the first may have begun before the change. */
+  /** Reads the state. A call during a read waits for one more, since the first may have begun before the change. */
   async refresh(): Promise<ReadModelState> {
     if (this.#refreshing !== undefined) {
       this.#isChangedAgain = true;

@@ -1,5 +1,5 @@
-// Page tokens of ListQuotes: where the next page begins, as a string that callers hand back and do not read. The same in
-// v1 and v2 and on every instance, since a list may go on at another one. Pure.
+// Page tokens of ListQuotes: where the next page begins, as a string that callers hand back and do not read. The same
+// in v1 and v2 and on every instance, since a list may go on at another one. Pure.
 
 import type { Position } from "../events/event-log.ts";
 import { type Refusal, refuseFields } from "../kit/refusal.ts";
@@ -9,7 +9,7 @@ export function encodePageToken(before: Position): string {
   return Buffer.from(`before:${before}`).toString("base64url");
 }
 
-/** The place that a token names; undefined for the empty one, which is the first page; a refusal for anything not ours. */
+/** The place that a token names; undefined for the empty one, the first page; a refusal for anything not ours. */
 export function decodePageToken(token: string): Position | undefined | Refusal {
   if (token === "") return undefined;
   const before = /^before:([1-9]\d{0,14})$/.exec(Buffer.from(token, "base64url").toString())?.[1];

@@ -1,4 +1,4 @@
-// Both versions of the query service as callers meet them: a real client on loopback over a model that the test changes.
+// Both versions of the query service as callers meet them: a real client on loopback, a model that the test changes.
 
 import { status } from "@grpc/grpc-js";
 import { afterEach, describe, expect, test } from "vitest";

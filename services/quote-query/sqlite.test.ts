@@ -1,4 +1,4 @@
-// The query services over a real SQLite model that its writer changes meanwhile, as processes do: both versions at once.
+// The query services over real SQLite models that their writers change meanwhile, as processes do: both versions.
 
 import { afterEach, expect, test } from "vitest";
 import { systemClock } from "../../common/clock.ts";
