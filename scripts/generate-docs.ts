@@ -10,11 +10,24 @@ import { settingRows as queryRows } from "../services/quote-query/settings.ts";
 import { failures } from "../sidecar/failure.ts";
 import { ferrySettings } from "../sidecar/routing/mesh-config/ferry-settings.ts";
 import { sidecarRows } from "../sidecar/settings.ts";
-import { failuresPage, meshConfigPage, type SettingTable, settingsPage } from "./reference-pages.ts";
+import { callMetrics } from "../sidecar/telemetry/call-metrics.ts";
+import { MetricRegistry } from "../sidecar/telemetry/metric-registry.ts";
+import type { FamilySnapshot } from "../sidecar/telemetry/metric-snapshot.ts";
+import { processMetrics } from "../sidecar/telemetry/process-metrics.ts";
+import { failuresPage, meshConfigPage, metricsPage, type SettingTable, settingsPage } from "./reference-pages.ts";
 import { root } from "./tracked-files.ts";
 
 function table(title: string, intro: string, rows: SettingRows): SettingTable {
   return { title, intro, rows: Object.values(rows) };
+}
+
+/** Every metric that a sidecar defines, without values of interest. */
+function metricFamilies(): readonly FamilySnapshot[] {
+  const registry = new MetricRegistry();
+  callMetrics({ registry, service: "", isKnownMethod: () => true });
+  const open = { connections: () => ({}), callsInFlight: () => 0 };
+  processMetrics({ registry, open, startedWallMs: 0 })();
+  return registry.snapshot();
 }
 
 const pages: Readonly<Record<string, string>> = {
@@ -26,6 +39,7 @@ const pages: Readonly<Record<string, string>> = {
     table("quote-projector", "`services/quote-projector/main.ts`.", projectorRows),
     table("The `ferry` command", "Options win over them; they are handed on to what it starts.", cliRows),
   ]),
+  "docs/reference/metrics.md": metricsPage(metricFamilies()),
   "docs/reference/mesh-config.md": meshConfigPage(ferrySettings),
 };
 

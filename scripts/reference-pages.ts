@@ -3,6 +3,7 @@
 import type { SettingRow } from "../common/settings.ts";
 import type { FailureRow } from "../sidecar/failure.ts";
 import { statusName } from "../sidecar/grpc/status.ts";
+import type { FamilySnapshot } from "../sidecar/telemetry/metric-snapshot.ts";
 
 export interface SettingTable {
   readonly title: string;
@@ -78,6 +79,27 @@ export function meshConfigPage(keys: readonly FerryKey[]): string {
     "|---|---|---|---|",
     ...keys.map((row) => `| \`${row.key}\` | ${cell(row.expected)} | \`${row.default}\` | ${cell(row.doc)} |`),
   ];
+  return `${lines.join("\n")}\n`;
+}
+
+export function metricsPage(families: readonly FamilySnapshot[]): string {
+  const lines = [
+    "# Metrics",
+    "",
+    note("sidecar/telemetry/"),
+    "",
+    "What every sidecar and gateway serves at `/metrics` of its admin server, in Prometheus' text form. `method` is a path",
+    "only where descriptors know it, else `other`; `failure` is a kind of [failure](failures.md), or empty.",
+    "",
+    "| metric | type | labels | meaning |",
+    "|---|---|---|---|",
+  ];
+  for (const { name, kind, labelNames, help } of families) {
+    lines.push(`| \`${name}\` | ${kind} | ${labelNames.join(", ")} | ${sentence(help)} |`);
+  }
+  for (const { name, bounds } of families.filter((family) => family.kind === "histogram")) {
+    lines.push("", `Buckets of \`${name}\`: ${bounds.join(", ")}.`);
+  }
   return `${lines.join("\n")}\n`;
 }
 
