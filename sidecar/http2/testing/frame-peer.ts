@@ -109,6 +109,7 @@ export class FramePeer {
   #input: Buffer = Buffer.alloc(0);
   #preface: number;
   #taken = 0;
+  #pings = 0;
   #wake = () => {};
   readonly #isSilent: boolean;
 
@@ -169,9 +170,15 @@ export class FramePeer {
     }
   }
 
-  /** Resolves when everything sent so far has been worked on: a PING has come back. */
+  /** Resolves when everything sent so far has been worked on, and what that gave to send has come. */
   async settled(): Promise<void> {
-    const payload = Buffer.from(`${Math.random()}`.slice(2, 10).padEnd(8, "0"));
+    // The answer to a PING may be ahead of DATA written in the same turn; the answer to a second one is not.
+    await this.#pinged();
+    await this.#pinged();
+  }
+
+  async #pinged(): Promise<void> {
+    const payload = Buffer.from(String(this.#pings++).padStart(8, "0"));
     this.send(frame("PING", 0, 0, payload));
     const isAnswer = (seen: SeenFrame) => seen.type === "PING" && seen.end && seen.payload.equals(payload);
     while (!this.seen.some(isAnswer)) {
