@@ -1,5 +1,5 @@
 // The example clients in three languages, generated and run as examples/README.md says, through a real gateway. Python
-// is FERRY_PYTHON (with grpcio and grpcio-tools, `.ci/run` makes one); without it, or without Go, that client is skipped.
+// is FERRY_PYTHON (with grpcio and grpcio-tools, `.ci/run` makes one); a client whose language is missing is skipped.
 
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
