@@ -66,6 +66,8 @@ export interface RoutedCall {
   readonly route: Route;
   /** The endpoints of the chosen target, then of its failover targets, from the snapshot that the call began with. */
   readonly candidates: Candidates;
+  /** The caller's deadline, or the route's cap when that is earlier; Infinity for none. */
+  readonly deadlineAtMs: number;
   /** The request's body as this try may read it: the call's own, or a replay of it. */
   readonly body: BodySource;
   /** 1 for the first try. */

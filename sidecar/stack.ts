@@ -71,6 +71,19 @@ export function stack<A, B, C, D, E, F, G, H, I, J>(
   l9: Layer<I, J>,
   last: Service<J>,
 ): Service<A>;
+export function stack<A, B, C, D, E, F, G, H, I, J, K>(
+  l1: Layer<A, B>,
+  l2: Layer<B, C>,
+  l3: Layer<C, D>,
+  l4: Layer<D, E>,
+  l5: Layer<E, F>,
+  l6: Layer<F, G>,
+  l7: Layer<G, H>,
+  l8: Layer<H, I>,
+  l9: Layer<I, J>,
+  l10: Layer<J, K>,
+  last: Service<K>,
+): Service<A>;
 export function stack(...parts: unknown[]): unknown {
   const layers = parts.slice(0, -1) as Layer<never, never>[];
   return layers.reduceRight((next, layer) => layer(next as Service<never>), parts.at(-1) as Service<never>);

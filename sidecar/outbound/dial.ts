@@ -17,7 +17,7 @@ export function dial(sender: RequestSender, clock: Clock): Service<EndpointCall>
       fields: outgoingFields({
         call,
         attempt: routed.attempt,
-        leftMs: call.deadlineAtMs - clock.nowMs(),
+        leftMs: routed.deadlineAtMs - clock.nowMs(),
         changes: route.requestHeaders,
       }),
       body: call.endsWithHead ? undefined : routed.body,

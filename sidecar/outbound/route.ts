@@ -28,7 +28,8 @@ export function route(deps: RouteDeps): Layer<Call, RoutedCall> {
     const decision = resolveRoute(table, call.path, call.fields, random);
     if (decision === undefined) throw noRoute(call, table.upstream);
     call.notes.route = decision.route;
-    return { call, ...decision, body: call.body, attempt: 1, tried: [] };
+    const deadlineAtMs = Math.min(call.deadlineAtMs, call.receivedAtMs + decision.route.timeoutMs);
+    return { call, ...decision, deadlineAtMs, body: call.body, attempt: 1, tried: [] };
   }
 
   return (next) =>

@@ -35,6 +35,20 @@ test("the next hop gets the time that is left, not the time that was given", asy
   expect(Number.parseInt(timeouts[1]!, 10)).toBeLessThan(Number.parseInt(timeouts[0]!, 10));
 });
 
+test("a route's own limit holds where the caller allows more or names nothing", async () => {
+  for (const header of [{}, { "grpc-timeout": "10S" }]) {
+    const mesh = new ScriptedMesh();
+    mesh.serve({ a: [{ kind: "never" }] }, { policy: { requestTimeoutMs: 200 } });
+    const result = mesh.call(header);
+    await mesh.clock.advance(199);
+    expect(mesh.sent[0]?.cancelled).toBe(false);
+    expect(fieldValue(mesh.sent[0]!.fields, "grpc-timeout")).toBe("200000u");
+    await mesh.clock.advance(1);
+    expect(await result).toMatchObject({ status: "4", failure: "deadline_exceeded" });
+    expect(mesh.sent[0]?.cancelled).toBe(true);
+  }
+});
+
 test("no deadline arms no timer", async () => {
   const mesh = new ScriptedMesh();
   mesh.serve({ a: [{ kind: "never" }] });

@@ -8,7 +8,7 @@ import type { Call } from "../call.ts";
 import type { RequestSender } from "../http2/request-sender.ts";
 import { rescue } from "../rescue.ts";
 import { balance } from "../resilience/balance.ts";
-import { deadline } from "../resilience/deadline.ts";
+import { capDeadline, deadline } from "../resilience/deadline.ts";
 import type { EndpointStates } from "../resilience/endpoint-states.ts";
 import { type GateDeps, gate } from "../resilience/gate.ts";
 import { type RetryDeps, retry } from "../resilience/retry.ts";
@@ -54,6 +54,8 @@ export function outboundStack(params: OutboundParams, deps: OutboundDeps): Servi
     deps.answerLocally ?? pass,
     // Once per call, outside retry: a retry stays on its side of a split.
     route({ upstreams: deps.upstreams, random, upstreamOf: deps.upstreamOf }),
+    // Inside route, which knows the cap, and outside retry: it bounds all tries together.
+    capDeadline(clock, whereOf),
     // Outside balance: every try picks a fresh endpoint.
     retry({ clock, random, maxReplayBytes: params.maxReplayBytes, onRetry: deps.onRetry }),
     // Outside gate: it asks which endpoints are admitted, gate counts what became of the choice.

@@ -3,7 +3,7 @@
 // The remaining time that the next hop gets is written by outgoing-fields.ts.
 
 import type { Clock } from "../../common/clock.ts";
-import type { Call } from "../call.ts";
+import type { Call, RoutedCall } from "../call.ts";
 import { ProxyFailure } from "../failure.ts";
 import type { Layer } from "../stack.ts";
 
@@ -23,9 +23,25 @@ export function deadline(clock: Clock, where: (call: Call) => string): Layer<Cal
         );
       }
       const leftMs = atMs - clock.nowMs();
-      if (leftMs <= 0) return Promise.reject(late(call, where));
-      const timer = clock.after(leftMs, () => call.cancel(late(call, where)));
+      if (leftMs <= 0) return Promise.reject(late(call, atMs, where));
+      const timer = clock.after(leftMs, () => call.cancel(late(call, atMs, where)));
       const reply = orCancelled(next(call), call);
+      reply.then(
+        (headed) => headed.onEnd(() => timer.cancel()),
+        () => timer.cancel(),
+      );
+      return reply;
+    };
+}
+
+/** A route may allow less time than the caller does. Sits inside route, where that is known. */
+export function capDeadline(clock: Clock, where: (call: Call) => string): Layer<RoutedCall> {
+  return (next) =>
+    function capDeadline(routed) {
+      const { call, deadlineAtMs } = routed;
+      if (deadlineAtMs === call.deadlineAtMs) return next(routed);
+      const timer = clock.after(deadlineAtMs - clock.nowMs(), () => call.cancel(late(call, deadlineAtMs, where)));
+      const reply = next(routed);
       reply.then(
         (headed) => headed.onEnd(() => timer.cancel()),
         () => timer.cancel(),
@@ -42,7 +58,7 @@ function orCancelled<T>(reply: Promise<T>, call: Call): Promise<T> {
   });
 }
 
-function late(call: Call, where: (call: Call) => string): ProxyFailure {
-  const allowedMs = Math.round(call.deadlineAtMs - call.receivedAtMs);
+function late(call: Call, deadlineAtMs: number, where: (call: Call) => string): ProxyFailure {
+  const allowedMs = Math.round(deadlineAtMs - call.receivedAtMs);
   return new ProxyFailure("deadline_exceeded", where(call), `no complete reply within ${allowedMs} ms`);
 }

@@ -113,7 +113,7 @@ class RetriedCall {
         traits: candidates.traits,
         previousAttempts: call.previousAttempts,
         isReplayable: this.#replay?.isWhole ?? true,
-        leftMs: call.deadlineAtMs - this.#deps.clock.nowMs(),
+        leftMs: this.#first.deadlineAtMs - this.#deps.clock.nowMs(),
       })
     );
   }

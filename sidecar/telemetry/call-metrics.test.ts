@@ -58,7 +58,9 @@ describe("call metrics", () => {
       candidates: { targets: [], traits: undefined },
       body: call.body,
       attempt: 1,
+      deadlineAtMs: Number.POSITIVE_INFINITY,
       tried: [],
+      deadlineAtMs: Number.POSITIVE_INFINITY,
     };
     metrics.countRetry(routed, { status: 14, httpStatus: 0, failure: "connection_lost" });
     metrics.countEjection({ routed, endpoint: call.notes.endpoint! });
