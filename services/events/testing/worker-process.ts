@@ -22,15 +22,15 @@ export class WorkerProcess {
     [this.#child, this.#read] = this.#start();
   }
 
-  /** Kills the process without warning, waits until it is gone and all it printed is read, and starts the next life. */
-  async killAndRestart(): Promise<void> {
-    await this.kill();
-    [this.#child, this.#read] = this.#start();
-  }
-
+  /** Kills the process without warning; resolves when it is gone and all it printed is read. */
   async kill(): Promise<void> {
     if (this.#child.exitCode === null && this.#child.signalCode === null) this.#child.kill("SIGKILL");
     await this.#read;
+  }
+
+  /** Starts the next life of a worker that was killed. */
+  restart(): void {
+    [this.#child, this.#read] = this.#start();
   }
 
   /** Resolves with the exit code when the process ends by itself. */
