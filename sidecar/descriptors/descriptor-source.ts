@@ -1,5 +1,5 @@
-// What the rest of the sidecar asks of descriptors, whether they are learned by reflection (descriptor-cache.ts) or read
-// from a file (image-descriptors.ts).
+// What the rest of the sidecar asks of descriptors, be they learned by reflection (descriptor-cache.ts) or read from a
+// file (image-descriptors.ts).
 
 import type { Endpoint } from "../discovery/registry.ts";
 import type { MethodTable } from "./method-traits.ts";

@@ -58,7 +58,6 @@ describe("call metrics", () => {
       candidates: { targets: [], traits: undefined },
       body: call.body,
       attempt: 1,
-      deadlineAtMs: Number.POSITIVE_INFINITY,
       tried: [],
       deadlineAtMs: Number.POSITIVE_INFINITY,
     };
