@@ -26,6 +26,7 @@ export const steps: readonly Step[] = [
   check("proto compatible with released images", "node", "scripts/check-released.ts"),
   check("generated code is fresh", "node", "scripts/check-generated.ts"),
   check("generated docs are fresh", "node", "scripts/generate-docs.ts", "--check"),
+  check("docs name what is there", "node", "scripts/check-docs.ts"),
   { name: "tests", command: "npm", args: ["test", "--"], counts: "vitest", group: "check", limitMinutes: 5 },
   { name: "end to end", command: "npm", args: ["run", "e2e", "--"], counts: "vitest", group: "e2e", limitMinutes: 12 },
 ];
