@@ -1,6 +1,7 @@
 // Runs every check of the list in check-steps.ts, also behind one that failed, so that one run shows all; ends with 1
-// when something failed. `npm run check` runs the checks; `.ci/run` adds `--e2e` for the journeys of whole processes,
-// and `--passed N --failed N` for what it counted itself. The last line is `N passed, N failed, N skipped`.
+// when something failed. `npm run check` runs the checks, `npm run lint` (`--lint`) those that read files only, `.ci/run`
+// (`--e2e`) the journeys of whole processes too, and adds with `--passed N --failed N` what it counted itself. The last
+// line is `N passed, N failed, N skipped`.
 
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -28,7 +29,8 @@ function runProcess(command: string, args: readonly string[], limitMinutes: numb
   const env = { ...process.env, PATH: `${root}node_modules/.bin:${process.env.PATH}` };
   const child = spawn(command, args, { cwd: root, env, stdio: ["ignore", "inherit", "inherit"], detached: true });
   const end = (signal: NodeJS.Signals) => {
-    if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, signal);
+    if (child.pid !== undefined && child.exitCode === null && child.signalCode === null)
+      process.kill(-child.pid, signal);
   };
   const onSignal = () => {
     end("SIGTERM");
@@ -53,6 +55,7 @@ function runProcess(command: string, args: readonly string[], limitMinutes: numb
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
+      lint: { type: "boolean", default: false },
       e2e: { type: "boolean", default: false },
       passed: { type: "string", default: "0" },
       failed: { type: "string", default: "0" },
@@ -61,7 +64,12 @@ async function main(): Promise<void> {
   const total = { passed: Number(values.passed), failed: Number(values.failed), skipped: 0 };
   const folder = mkdtempSync(join(tmpdir(), "ferry-check-"));
   const summary: string[] = [];
-  for (const step of steps.filter(({ group }) => group === "check" || values.e2e)) {
+  const groups: readonly Step["group"][] = values.lint
+    ? ["lint"]
+    : values.e2e
+      ? ["lint", "check", "e2e"]
+      : ["lint", "check"];
+  for (const step of steps.filter(({ group }) => groups.includes(group))) {
     console.log(`\n--- ${step.name}`);
     const startedMs = performance.now();
     const { passed, failed, skipped } = await runStep(step, folder);
