@@ -1,5 +1,5 @@
-// What every event log guarantees to processes of their own that are killed at any moment, one or all at once: 4 writers,
-// 3 readers, SIGKILL. Takes some seconds, as it starts some thirty processes.
+// What every event log guarantees to processes of their own that are killed at any moment, one or all at once:
+// 4 writers, 3 readers, SIGKILL. Takes some seconds, as it starts some thirty processes.
 
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { seededRandom } from "../../common/random.ts";

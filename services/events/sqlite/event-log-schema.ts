@@ -29,6 +29,8 @@ export interface EventLogStatements {
   readonly commit: StatementSync;
   readonly rollBack: StatementSync;
   readonly insert: StatementSync;
+  /** Changes nothing, but fails where nothing may be changed: BEGIN IMMEDIATE alone succeeds on a read-only file. */
+  readonly probe: StatementSync;
   readonly version: StatementSync;
   readonly stream: StatementSync;
   readonly all: StatementSync;
@@ -43,6 +45,7 @@ export function prepareEventLog(db: DatabaseSync): EventLogStatements {
     commit: db.prepare("COMMIT"),
     rollBack: db.prepare("ROLLBACK"),
     insert: db.prepare("INSERT INTO records (stream, version, command_id, record) VALUES (?, ?, ?, ?)"),
+    probe: db.prepare("UPDATE records SET version = version WHERE position = 0"),
     version: db.prepare("SELECT max(version) AS version FROM records WHERE stream = ?"),
     stream: db.prepare(`SELECT ${columns} FROM records WHERE stream = ? AND version >= ? ORDER BY version LIMIT ?`),
     all: db.prepare(`SELECT ${columns} FROM records WHERE position > ? ORDER BY position LIMIT ?`),

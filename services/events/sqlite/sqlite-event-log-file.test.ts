@@ -10,7 +10,7 @@ import { QuoteLikedSchema } from "../../../gen/quoter/events/v1/events_pb.ts";
 import { type EventLog, LogUnavailable } from "../event-log.ts";
 import { recordOf } from "../testing/records.ts";
 import { sqliteLogFixture } from "../testing/sqlite-log-fixture.ts";
-import { setUpEventLog } from "./event-log-schema.ts";
+import { prepareEventLog, setUpEventLog } from "./event-log-schema.ts";
 import { SqliteEventLog } from "./sqlite-event-log.ts";
 
 const like = create(QuoteLikedSchema, { quoteId: "q1" });
@@ -121,6 +121,15 @@ describe("the file of the SQLite event log", () => {
     const log = await fixture.open();
     expect(await log.health()).toMatchObject({ ok: false, detail: expect.stringContaining(fixture.file) });
     await expect(append(log, 0)).rejects.toThrow(LogUnavailable);
+  });
+
+  test("what health tries fails on a read-only file, where BEGIN IMMEDIATE alone would not", () => {
+    setUpEventLog(other());
+    const readOnly = new DatabaseSync(fixture.file, { readOnly: true });
+    others.push(readOnly);
+    const { begin, probe } = prepareEventLog(readOnly);
+    begin.run();
+    expect(() => probe.run()).toThrow("attempt to write a readonly database");
   });
 
   test("an append that SQLite refuses is unavailable, and the next one is taken", async () => {

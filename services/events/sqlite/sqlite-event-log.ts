@@ -51,6 +51,7 @@ export class SqliteEventLog implements EventLog {
       tryToWrite: () =>
         this.#attempt((statements) => {
           statements.begin.run();
+          statements.probe.run();
           statements.rollBack.run();
         }, HEALTH_GIVES_UP_AFTER_MS),
     });
