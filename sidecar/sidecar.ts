@@ -9,6 +9,9 @@ import { systemClock, wait } from "../common/clock.ts";
 import type { JsonLog } from "../common/json-log.ts";
 import { randomHex, systemRandom } from "../common/random.ts";
 import type { Address } from "../common/settings.ts";
+import { type AdminServer, startAdminServer } from "./admin/admin-server.ts";
+import type { AdminStatus } from "./admin/admin-source.ts";
+import { adminView } from "./admin-view.ts";
 import { Control } from "./control.ts";
 import { DataPlane, type Entrance } from "./data-plane.ts";
 import { DescriptorCache } from "./descriptors/descriptor-cache.ts";
@@ -89,6 +92,7 @@ export class Sidecar {
   #control: Control | undefined = undefined;
   #edge: GatewayEdge | undefined = undefined;
   #registrar: Registrar | undefined = undefined;
+  #admin: AdminServer | undefined = undefined;
   #inbound: Entrance | undefined = undefined;
   #outbound: Entrance | undefined = undefined;
   readonly #upstreamEntrances = new Map<string, Entrance>();
@@ -157,6 +161,16 @@ export class Sidecar {
       },
     });
     await this.#openListeners();
+    this.#admin = await startAdminServer(
+      settings.admin,
+      adminView({
+        settings,
+        data: this.#data,
+        chains: this.#chains,
+        status: () => this.status,
+        metrics: () => this.#observation.registry.snapshot(),
+      }),
+    );
     this.#edge?.watch(this.#registry, () => this.#chains?.refresh(), this.#abort.signal);
     if (settings.role === "gateway") this.#control.want(settings.service);
     for (const upstream of settings.upstreams) this.#control.want(upstream.name);
@@ -168,7 +182,7 @@ export class Sidecar {
     return {
       inbound: this.#inbound && addressOf(this.#inbound),
       outbound: addressOf(this.#outbound!),
-      admin: "",
+      admin: this.#admin === undefined ? "" : formatAddress(this.#admin),
       upstreams: Object.fromEntries(upstreams),
     };
   }
@@ -204,6 +218,25 @@ export class Sidecar {
     return registrar.isInRotation ? "" : "not registered yet";
   }
 
+  get status(): AdminStatus {
+    const { service, version, role } = this.#settings;
+    const reason = this.notReady;
+    const { inbound, outbound } = this.addresses;
+    return {
+      service,
+      instanceId: instanceId(this.#settings, this.#pid),
+      version,
+      role,
+      state: this.#state === "draining" ? "draining" : reason === "" ? "ready" : "starting",
+      appHealth: this.#registrar?.health ?? "unknown",
+      reason,
+      inbound: inbound ?? "",
+      outbound,
+      pid: this.#pid,
+      callsInFlight: this.callsInFlight,
+    };
+  }
+
   /** Everything a graceful end needs, in order; `onDrained` when no call comes in any more and we left the registry. */
   async drain(onDrained: () => void): Promise<void> {
     const { drainPropagationMs, drainGraceMs } = this.#settings;
@@ -232,6 +265,7 @@ export class Sidecar {
     this.#control?.close();
     this.#descriptors?.close();
     await this.#registrar?.deregister();
+    await this.#admin?.close();
     await this.#data.close();
     await this.#registry.close();
     await this.#observation.close();
@@ -354,7 +388,11 @@ function instanceId({ instance, service }: SidecarSettings, pid: number): string
   return instance === "" ? `${service}-${pid}` : instance;
 }
 
-function addressOf({ listening: { host, port } }: Entrance): string {
+function addressOf({ listening }: Entrance): string {
+  return formatAddress(listening);
+}
+
+function formatAddress({ host, port }: Address): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
