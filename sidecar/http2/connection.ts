@@ -34,6 +34,7 @@ import { Sender } from "./sender.ts";
 import { applySettings, defaultPeerSettings, defaultWindowBytes, encodeSettings, entryBytes } from "./settings.ts";
 import { type ReplyListener, Stream, type StreamHost } from "./stream.ts";
 import { mayReceive } from "./stream-state.ts";
+import { StreamTable } from "./stream-table.ts";
 
 /** What we let a peer send before it must wait for credit. */
 export interface Windows {
@@ -81,7 +82,7 @@ const rememberedResets = 1024;
 export class Connection implements FrameListener, StreamHost, Flushable {
   readonly isServer: boolean;
   readonly sender: Sender;
-  readonly streams = new Map<number, Stream>();
+  readonly streams = new StreamTable();
   readonly peer = defaultPeerSettings();
   /** No new streams: a GOAWAY was sent or came. */
   isDraining = false;
@@ -207,7 +208,7 @@ export class Connection implements FrameListener, StreamHost, Flushable {
     this.#nextId += 2;
     stream.isHeadRequest = fields[0]?.value === "HEAD" || fields[1]?.value === "HEAD";
     stream.headAt = this.#output.committedBytes;
-    this.streams.set(stream.id, stream);
+    this.streams.add(stream);
     this.#framesSincePing++;
     this.sender.headers(stream.id, fields, endsWithHead);
     if (!endsWithHead) stream.sendRequestBody(body);
@@ -362,7 +363,7 @@ export class Connection implements FrameListener, StreamHost, Flushable {
       listener: undefined,
     });
     stream.expectedBytes = contentLength;
-    this.streams.set(id, stream);
+    this.streams.add(stream);
     if (isTooLarge) this.#events.tooLarge(stream);
     else this.#events.request(stream);
   }
@@ -425,7 +426,7 @@ export class Connection implements FrameListener, StreamHost, Flushable {
     }
     const delta = this.peer.initialWindowBytes - windowBefore;
     if (delta !== 0) {
-      for (const stream of this.streams.values()) {
+      for (const stream of this.streams.list()) {
         if (overflows(stream.sendWindow, delta)) {
           throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, "settings: INITIAL_WINDOW_SIZE overflows a window");
         }
@@ -452,7 +453,7 @@ export class Connection implements FrameListener, StreamHost, Flushable {
     const size = this.#params.windows.streamBytes;
     if (size === this.#initialReceiveWindow) return;
     this.#initialReceiveWindow = size;
-    for (const stream of this.streams.values()) stream.receiveWindow.resize(size);
+    for (const stream of this.streams.list()) stream.receiveWindow.resize(size);
   }
 
   ping(input: Buffer, start: number, ack: boolean): void {
@@ -477,7 +478,7 @@ export class Connection implements FrameListener, StreamHost, Flushable {
     const isFirst = !this.isDraining;
     this.isDraining = true;
     const detail = `above GOAWAY's last stream ${lastStreamId} (code ${code}${debug === "" ? "" : `, ${debug}`})`;
-    for (const stream of [...this.streams.values()]) {
+    for (const stream of this.streams.list()) {
       if (stream.id <= lastStreamId) continue;
       this.streams.delete(stream.id);
       this.#resetIds.add(stream.id);
@@ -630,7 +631,7 @@ export class Connection implements FrameListener, StreamHost, Flushable {
   /** For the code that died streams carry, see body.ts: CANCEL to a server, INTERNAL_ERROR or the cause to a client. */
   #killStreams(detail: string, code: ErrorCode): void {
     const sentBytes = this.#wasConnected ? this.#output.handedBytes : 0;
-    const streams = [...this.streams.values()];
+    const streams = this.streams.list();
     this.streams.clear();
     for (const stream of streams) {
       const neverProcessed = !this.isServer && stream.headAt >= sentBytes;

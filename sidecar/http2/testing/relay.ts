@@ -79,4 +79,5 @@ if (import.meta.main) {
   const [listenPort, upstreamPort] = process.argv.slice(2).map(Number);
   const relay = await startRelay(listenPort ?? 0, upstreamPort ?? 0);
   console.log(JSON.stringify({ event: "ready", port: relay.port }));
+  process.once("SIGINT", () => process.exit(0));
 }
