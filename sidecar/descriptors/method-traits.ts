@@ -38,9 +38,9 @@ export function mergeMethodTables(tables: readonly MethodTable[]): MethodTable {
 }
 
 /**
- * The services that others may call: an application's own, without gRPC's infrastructure (health, reflection,
- * channelz) and without what Ferry itself asks of applications.
+ * An application's own services, without gRPC's infrastructure (health, reflection, channelz). What Ferry itself asks of
+ * applications (`ferry.*`) is among them: `ferry status` finds a read model by it, and no gateway routes it.
  */
 export function publicServices(services: readonly string[]): readonly string[] {
-  return services.filter((name) => !name.startsWith("grpc.") && !name.startsWith("ferry.admin.")).sort();
+  return services.filter((name) => !name.startsWith("grpc.")).sort();
 }
