@@ -1,7 +1,7 @@
 // Runs every check of the list in check-steps.ts, also behind one that failed, so that one run shows all; ends with 1
-// when something failed. `npm run check` runs the checks, `npm run lint` (`--lint`) those that read files only, `.ci/run`
-// (`--e2e`) the journeys of whole processes too, and adds with `--passed N --failed N` what it counted itself. The last
-// line is `N passed, N failed, N skipped`.
+// when something failed. `npm run check` runs the checks, `npm run lint` (`--lint`) those that read files only,
+// `.ci/run` (`--e2e`) the journeys of whole processes too, and adds by `--passed N --failed N` what it counted itself.
+// The last line is `N passed, N failed, N skipped`.
 
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
