@@ -86,6 +86,7 @@ export class Reflection {
       const files = await this.#files({ case: "fileByFilename", value: missing });
       if (files === undefined) throw new CommandError(`${this.#where}: reflection does not know the file ${missing}`);
       for (const file of files) known.set(file.name, file);
+      if (!known.has(missing)) throw this.#odd(`${files.map(({ name }) => name).join(", ")} instead of ${missing}`);
     }
   }
 
