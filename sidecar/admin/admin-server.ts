@@ -5,6 +5,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { type AddressInfo, isIP } from "node:net";
 import { prometheusContentType, prometheusText } from "../telemetry/prometheus-text.ts";
+import { adminJson } from "./admin-json.ts";
 import type { RequestHandler } from "./admin-service.ts";
 import type { AdminSource } from "./admin-source.ts";
 
@@ -60,6 +61,13 @@ function handlerFor(source: AdminSource): RequestHandler {
     if (refusal !== undefined) {
       send(response, { status: 403, text: refusal });
     } else if (path.startsWith(servicePrefix)) {
+      const text = isConnectJson(request) ? adminJson(source, path.slice(servicePrefix.length)) : undefined;
+      if (text !== undefined) {
+        // What the request says is not read: no request of this service has a field.
+        request.resume();
+        send(response, { status: 200, text, type: "application/json" });
+        return;
+      }
       service ??= import("./admin-service.ts").then(({ adminService }) => adminService(source));
       service.then(
         (serve) => serve(request, response),
@@ -71,6 +79,10 @@ function handlerFor(source: AdminSource): RequestHandler {
       send(response, pageFor(path, source));
     }
   };
+}
+
+function isConnectJson({ method, headers }: IncomingMessage): boolean {
+  return method === "POST" && headers["content-type"] === "application/json" && !("content-encoding" in headers);
 }
 
 interface Page {
