@@ -28,7 +28,10 @@ export const systemClock: Clock = {
   },
 };
 
-/** Resolves after `delayMs` by `clock`, and keeps the process until then: somebody awaits it. Rejects with the signal's reason as soon as `signal` aborts. */
+/**
+ * Resolves after `delayMs` by `clock`, and keeps the process until then: somebody awaits it. Rejects with the signal's
+ * reason as soon as `signal` aborts.
+ */
 export function wait(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) {

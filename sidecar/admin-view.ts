@@ -1,4 +1,5 @@
-// What the admin server is told: plain data from the parts of a sidecar. Asked per request, never on the path of a call.
+// What the admin server is told: plain data from the parts of a sidecar. Asked per request, never on the path of a
+// call.
 
 import type { AdminEndpoint, AdminSource, AdminStatus } from "./admin/admin-source.ts";
 import type { DataPlane } from "./data-plane.ts";

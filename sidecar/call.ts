@@ -93,7 +93,9 @@ export interface Outcome {
   readonly status: number;
   /** `:status`, 0 when no response header came. */
   readonly httpStatus: number;
-  /** The kind when a Ferry, here or further on, made the reply or it broke off; undefined: the application's own answer. */
+  /**
+   * The kind when a Ferry, here or further on, made the reply or it broke off; undefined: the application's own answer.
+   */
   readonly failure: FailureKind | undefined;
 }
 

@@ -1,5 +1,6 @@
-// The data part of a sidecar: its listeners, its stacks, its pool. Gets snapshots and nothing else from the control part,
-// as plain data, so that N workers can each have one of these behind one control part. Everything per call is here.
+// The data part of a sidecar: its listeners, its stacks, its pool. Gets snapshots and nothing else from the control
+// part, as plain data, so that N workers can each have one of these behind one control part. Everything per call is
+// here.
 
 import type { Clock } from "../common/clock.ts";
 import type { Random } from "../common/random.ts";

@@ -1,8 +1,9 @@
-// The composition root: builds the control part, the data part and the admin server from settings, in the order in which
-// they depend on each other, and takes them down in the order in which nobody notices. Called by main.ts.
+// The composition root: builds the control part, the data part and the admin server from settings, in the order in
+// which they depend on each other, and takes them down in the order in which nobody notices. Called by main.ts.
 //
 // A sidecar's life: listen -> (application healthy) register -> ready … SIGTERM: leave rotation -> wait until every
-// caller knows -> GOAWAY and finish what is under way -> deregister -> keep the way out open for the application -> end.
+// caller knows -> GOAWAY and finish what is under way -> deregister -> keep the way out open for the application ->
+// end.
 
 import { join } from "node:path";
 import { systemClock, wait } from "../common/clock.ts";
@@ -12,20 +13,19 @@ import type { Address } from "../common/settings.ts";
 import { type AdminServer, startAdminServer } from "./admin/admin-server.ts";
 import type { AdminStatus } from "./admin/admin-source.ts";
 import { adminView } from "./admin-view.ts";
+import { watchApp } from "./app-side.ts";
 import { Control } from "./control.ts";
 import { DataPlane, type Entrance } from "./data-plane.ts";
 import { DescriptorCache } from "./descriptors/descriptor-cache.ts";
 import { readDescriptorImage } from "./descriptors/descriptor-image.ts";
 import type { DescriptorSource } from "./descriptors/descriptor-source.ts";
 import { imageDescriptors } from "./descriptors/image-descriptors.ts";
-import { methodTraits } from "./descriptors/method-traits.ts";
 import { reflect } from "./descriptors/reflect.ts";
-import { grpcHealthProbe, watchAppHealth } from "./discovery/app-health.ts";
 import { DirectoryRegistry } from "./discovery/directory/directory-registry.ts";
 import type { Registry } from "./discovery/registry.ts";
 import { GatewayEdge } from "./gateway-edge.ts";
 import { type Observation, startObservation } from "./observation.ts";
-import { Registrar } from "./registrar.ts";
+import type { Registrar } from "./registrar.ts";
 import { LocalChains } from "./routing/local-chains.ts";
 import { problemText } from "./routing/mesh-config/problem.ts";
 import type { MeshConfigState } from "./routing/mesh-config/watch-mesh-config.ts";
@@ -314,45 +314,23 @@ export class Sidecar {
   #watchApp(app: Address): void {
     const settings = this.#settings;
     const { host, port } = this.#inbound!.listening;
-    const registrar = new Registrar({
-      registry: this.#registry,
-      registration: {
-        id: instanceId(settings, this.#pid),
-        service: settings.service,
-        version: settings.version,
-        host,
-        port,
-        weight: settings.weight,
-        meta: settings.meta,
-        appPid: settings.appPid,
-        sidecarPid: this.#pid,
-        admin: this.addresses.admin,
+    const { service, version, weight, meta, appPid, grpcServices, healthIntervalMs, healthTimeoutMs } = settings;
+    const id = instanceId(settings, this.#pid);
+    const { admin } = this.addresses;
+    const registration = { id, service, version, host, port, weight, meta, appPid, sidecarPid: this.#pid, admin };
+    this.#registrar = watchApp(
+      { app, registration, grpcServices, healthIntervalMs, healthTimeoutMs },
+      {
+        clock,
+        log: this.#log,
+        registry: this.#registry,
+        sender: this.#data.pool,
+        signal: this.#abort.signal,
+        onMethods: (methods) => {
+          this.#ownMethods = methods;
+        },
       },
-      clock,
-      learnServices: () => this.#learnServices(app),
-      onTrouble: (sentence) => this.#log.error(sentence),
-    });
-    this.#registrar = registrar;
-    const { healthTimeoutMs: timeoutMs, healthIntervalMs: intervalMs } = settings;
-    watchAppHealth({
-      probe: grpcHealthProbe({ ...app, timeoutMs, clock, sender: this.#data.pool }),
-      intervalMs,
-      clock,
-      signal: this.#abort.signal,
-      onChange: ({ health, note }) => {
-        this.#log.info("application changed health", { health, ...(note !== "" && { note }) });
-        registrar.setHealth(health, note);
-      },
-    });
-  }
-
-  async #learnServices(app: Address): Promise<readonly string[]> {
-    const { grpcServices, service, version } = this.#settings;
-    if (grpcServices.length > 0) return grpcServices;
-    const target = { host: app.host, port: app.port, service, version };
-    const reflected = await reflect({ sender: this.#data.pool, clock }, target);
-    this.#ownMethods = methodTraits(reflected.summaries);
-    return reflected.services;
+    );
   }
 
   /** The application may still call others while it shuts down: the way out stays until it is gone, or not for ever. */

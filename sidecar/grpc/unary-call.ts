@@ -1,5 +1,5 @@
-// A small unary call of the sidecar's own, such as a health check, over the data part's pool: no second HTTP/2 client in
-// the process, and the connection that calls will use is the one that is proved. Messages are bytes; never rejects.
+// A small unary call of the sidecar's own, such as a health check, over the data part's pool: no second HTTP/2 client
+// in the process, and the connection that calls will use is the one that is proved. Messages are bytes; never rejects.
 
 import type { Clock } from "../../common/clock.ts";
 import type { BodySink, BodySource } from "../http2/body.ts";

@@ -11,7 +11,10 @@ import type { EndpointStates } from "./endpoint-states.ts";
 import { mayTry } from "./failure-accrual.ts";
 import { pickRoundRobin } from "./pick-round-robin.ts";
 
-/** What is worked out once for the candidates of a snapshot and kept as long as they are: shared by all methods of a route. */
+/**
+ * What is worked out once for the candidates of a snapshot and kept as long as they are: shared by all methods of a
+ * route.
+ */
 interface Rotation {
   /** Healthy endpoints, an endpoint of weight n standing n times. */
   readonly endpoints: readonly Endpoint[];

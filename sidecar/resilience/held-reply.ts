@@ -16,7 +16,8 @@ export function holdReply(reply: Reply): Promise<{ readonly reply: Reply; readon
       hasMessage = true;
       resolve({ reply: { ...pick(reply), body: held }, verdict: undefined });
     };
-    // Order matters: all of a short reply may be here already, and a message that came before the end must be seen first.
+    // Order matters: all of a short reply may be here already, and a message that came before the end must be seen
+    // first.
     held.listen();
     reply.onEnd((outcome) => {
       if (!hasMessage) resolve({ reply: { ...pick(reply), body: held }, verdict: outcome });

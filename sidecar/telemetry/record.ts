@@ -1,5 +1,6 @@
 // The outermost layer: watches a call from its first moment to its last and tells the recorders (metrics, span, access
-// log) once, at the end, what the caller saw. Sits outside rescue, so that a failure is recorded as the reply it became.
+// log) once, at the end, what the caller saw. Sits outside rescue, so that a failure is recorded as the reply it
+// became.
 
 import type { Clock } from "../../common/clock.ts";
 import type { Call, Outcome } from "../call.ts";
