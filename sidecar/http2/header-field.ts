@@ -9,7 +9,9 @@ export class HeaderField {
   readonly value: string;
   /** The peer asked that no hop may ever index this value (RFC 7541 section 6.2.3); we pass that on. */
   readonly neverIndexed: boolean;
-  /** This field as HPACK sends it, kept from its second encoding on (empty after the first); owned by hpack/encoder.ts. */
+  /**
+   * This field as HPACK sends it, kept from its second encoding on (empty after the first); owned by hpack/encoder.ts.
+   */
   encoded: Buffer | undefined = undefined;
   /** What message-rules.ts found out about this field; 0 until it looked. Owned by message-rules.ts. */
   kind = 0;

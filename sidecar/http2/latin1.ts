@@ -1,5 +1,6 @@
-// Octets to strings and back, one character for one octet. Node's Buffer has these methods, faster than `toString` with an
-// encoding's name by the name's look-up, but its types leave them out. Hot: runs for every literal of a header block.
+// Octets to strings and back, one character for one octet. Node's Buffer has these methods, faster than `toString` with
+// an encoding's name by the name's look-up, but its types leave them out. Hot: runs for every literal of a header
+// block.
 
 interface Latin1Methods {
   latin1Slice(start: number, end: number): string;

@@ -1,5 +1,5 @@
-// What makes a message malformed (RFC 9113 sections 8.1 to 8.3): rules of names and values, of pseudo-header fields, and
-// of content-length. An intermediary must not pass malformed messages on, in either direction; connection.ts resets
+// What makes a message malformed (RFC 9113 sections 8.1 to 8.3): rules of names and values, of pseudo-header fields,
+// and of content-length. An intermediary must not pass malformed messages on, in either direction; connection.ts resets
 // their stream with PROTOCOL_ERROR. Pure.
 //
 // Hot: runs once per header block. What is found out about a field is kept in the field (`kind`), so fields from

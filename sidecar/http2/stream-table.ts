@@ -1,5 +1,5 @@
-// The open streams of a connection, by id: open addressing with linear probing, deletion by shifting back. A Map would do
-// the same, but each time it grows or shrinks it leaves behind a table that points to the next one, and once such a
+// The open streams of a connection, by id: open addressing with linear probing, deletion by shifting back. A Map would
+// do the same, but each time it grows or shrinks it leaves behind a table that points to the next one, and once such a
 // table is in V8's old space, everything it ever led to survives every scavenge: under load that took a third of all
 // time. Hot: get per frame, set and delete per stream.
 

@@ -37,7 +37,10 @@ export class HpackDecoder {
     this.#limits = limits;
   }
 
-  /** Decodes `block[start..end)`. Throws ConnectionError(COMPRESSION_ERROR). When `exceeded` is set, the list is cut off. */
+  /**
+   * Decodes `block[start..end)`. Throws ConnectionError(COMPRESSION_ERROR). When `exceeded` is set, the list is cut
+   * off.
+   */
   decode(block: Buffer, start: number, end: number): HeaderField[] {
     this.#block = block;
     this.#position = start;

@@ -1,5 +1,5 @@
-// node:http2 (nghttp2) as the oracle: what its encoder sends our decoder reads, and what ours sends it reads. Field lists
-// are made at random from a printed seed; fast-check shrinks them.
+// node:http2 (nghttp2) as the oracle: what its encoder sends our decoder reads, and what ours sends it reads. Field
+// lists are made at random from a printed seed; fast-check shrinks them.
 
 import { once } from "node:events";
 import http2 from "node:http2";

@@ -1,0 +1,229 @@
+// Each limit is reached by a peer that misbehaves: the connection is closed with ENHANCE_YOUR_CALM (or the stream refused)
+// under one reason, which is in GOAWAY's debug text and told to whoever counts.
+
+import { once } from "node:events";
+import { connect } from "node:net";
+import { describe, expect, onTestFinished, test } from "vitest";
+import type { ListenOptions } from "../transport/listen.ts";
+import { ErrorCode } from "./error-code.ts";
+import { clientPreface, Flag } from "./frames.ts";
+import { defaultLimits, type Limits } from "./limits.ts";
+import {
+  dataFrame,
+  FramePeer,
+  fieldsOf,
+  frame,
+  getRequest,
+  headersFrame,
+  ok,
+  type PeerOptions,
+  postRequest,
+  settingsFrame,
+  uint32,
+} from "./testing/frame-peer.ts";
+import { ScriptedBody, scriptedServer } from "./testing/scripted-server.ts";
+
+async function setUp(limits: Partial<Limits> = {}, options: Partial<ListenOptions> & { peer?: PeerOptions } = {}) {
+  const server = await scriptedServer(undefined, { limits, ...options });
+  const peer = await FramePeer.connect(server.port, options.peer);
+  onTestFinished(async () => {
+    peer.close();
+    await server.listening.drain(0);
+  });
+  return { server, peer };
+}
+
+const cancel = (id: number) => frame("RST_STREAM", 0, id, uint32(ErrorCode.CANCEL));
+
+describe("floods end the connection", () => {
+  const ping = frame("PING", 0, 0, Buffer.alloc(8));
+  const floods: [string, string, (round: number) => Buffer[]][] = [
+    [
+      "CONTINUATION frames, empty ones too",
+      "continuation_flood",
+      (i) => [i === 0 ? frame("HEADERS", 0, 1, "82") : frame("CONTINUATION", 0, 1)],
+    ],
+    [
+      "a header block without end",
+      "header_block_too_large",
+      (i) => [frame(i === 0 ? "HEADERS" : "CONTINUATION", 0, 1, Buffer.alloc(16_384, 0x82))],
+    ],
+    ["SETTINGS", "settings_flood", () => [settingsFrame()]],
+    ["PING", "ping_flood", () => [ping]],
+    ["PRIORITY", "glitches", () => [frame("PRIORITY", 0, 1, Buffer.alloc(5))]],
+    ["unknown frames", "glitches", () => [Buffer.concat([Buffer.of(0, 0, 0, 0xfa), Buffer.alloc(5)])]],
+    ["empty DATA", "glitches", (i) => [i === 0 ? headersFrame(1, postRequest) : dataFrame(1, 0)]],
+    [
+      "requests and their resets",
+      "client_resets",
+      (i) => [headersFrame(2 * i + 1, getRequest, { end: true }), cancel(2 * i + 1)],
+    ],
+    ["malformed requests", "own_resets", (i) => [headersFrame(2 * i + 1, fieldsOf(["x", "1"]), { end: true })]],
+    [
+      "stream windows that overflow",
+      "own_resets",
+      (i) => [headersFrame(2 * i + 1, postRequest), frame("WINDOW_UPDATE", 0, 2 * i + 1, uint32(2 ** 31 - 1))],
+    ],
+  ];
+  test.each(floods)("%s: %s", async (_what, reason, round) => {
+    const { server, peer } = await setUp();
+    await peer.settled();
+    for (let i = 0; i < 3000 && !peer.hasEnded; i++) {
+      peer.send(...round(i));
+      if (i % 100 === 99) await new Promise((resolve) => setImmediate(resolve));
+    }
+    const goaway = await peer.next("GOAWAY");
+    expect(goaway).toMatchObject({ code: ErrorCode.ENHANCE_YOUR_CALM });
+    expect(goaway.debug).toMatch(new RegExp(`^${reason}:`));
+    expect(server.forcedCloses).toEqual([reason]);
+    await peer.closed;
+  });
+
+  test("answers that nobody reads do not pile up", async () => {
+    const { server } = await setUp({ maxQueuedControlFrames: 100 });
+    const socket = connect({ port: server.port, host: "127.0.0.1" });
+    await once(socket, "connect");
+    socket.on("error", () => {});
+    socket.pause();
+    socket.write(clientPreface);
+    socket.write(Buffer.concat([settingsFrame(), frame("SETTINGS", Flag.ACK, 0)]));
+    // DATA with each PING, so that only what is queued counts.
+    const round = Buffer.concat([dataFrame(1, 1), ping]);
+    socket.write(headersFrame(1, postRequest));
+    const flood = Buffer.concat(Array.from({ length: 4000 }, () => round));
+    while (!socket.destroyed && server.forcedCloses.length === 0) {
+      if (socket.writableLength < 1 << 20) socket.write(flood);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(server.forcedCloses[0]).toMatch(/^(control_queue|output_queue)$/);
+    socket.destroy();
+  });
+});
+
+describe("what well-behaved peers do is not punished", () => {
+  test("a client that resets every stream after its response, 3,000 times", async () => {
+    const server = await scriptedServer((stream) => stream.respond(ok, true));
+    const peer = await FramePeer.connect(server.port);
+    for (let i = 0; i < 3000; i++) {
+      peer.send(headersFrame(2 * i + 1, getRequest, { end: true }));
+      if (i % 100 !== 99) continue;
+      await peer.settled();
+      for (let done = i - 99; done <= i; done++)
+        peer.send(cancel(2 * done + 1), frame("WINDOW_UPDATE", 0, 2 * done + 1, uint32(9)));
+    }
+    await peer.settled();
+    expect(server.forcedCloses).toEqual([]);
+    peer.close();
+    await server.listening.drain(0);
+  });
+
+  test("an estimator's PING with every DATA, 3,000 times", async () => {
+    const { server, peer } = await setUp();
+    peer.send(headersFrame(1, postRequest));
+    for (let i = 0; i < 3000; i++) {
+      peer.send(dataFrame(1, 1), frame("PING", 0, 0, Buffer.alloc(8)));
+      if (i % 100 === 99) await peer.settled();
+    }
+    expect(server.forcedCloses).toEqual([]);
+  });
+
+  test("DATA under way on streams that we reset, however many", async () => {
+    const server = await scriptedServer((stream) => stream.reset(ErrorCode.CANCEL));
+    const peer = await FramePeer.connect(server.port);
+    for (let i = 0; i < 2500; i++) {
+      peer.send(headersFrame(2 * i + 1, postRequest), dataFrame(2 * i + 1, 10));
+      if (i % 100 === 99) await peer.settled();
+    }
+    expect(server.forcedCloses).toEqual([]);
+    peer.close();
+    await server.listening.drain(0);
+  });
+});
+
+describe("streams that are refused while the connection goes on", () => {
+  test("the one above MAX_CONCURRENT_STREAMS gets REFUSED_STREAM", async () => {
+    const { server, peer } = await setUp({ maxConcurrentStreams: 2 });
+    for (const id of [1, 3, 5]) peer.send(headersFrame(id, getRequest, { end: true }));
+    expect(await peer.next("RST_STREAM")).toMatchObject({ id: 5, code: ErrorCode.REFUSED_STREAM });
+    server.requests[0]!.respond(ok, true);
+    peer.send(headersFrame(7, getRequest, { end: true }));
+    await peer.settled();
+    expect(server.requests.length).toBe(3);
+  });
+
+  test("a header over the limit is answered 431, for gRPC with status 8, and HPACK stays in step", async () => {
+    const { server, peer } = await setUp();
+    const many = fieldsOf(...Array.from({ length: 130 }, (_, i): [string, string] => [`x-${i}`, "1"]));
+    peer.send(headersFrame(1, [...getRequest, ...many], { end: true }));
+    expect(await peer.next("HEADERS")).toMatchObject({ end: true, fields: [":status: 431"] });
+    const grpc = [...getRequest, ...fieldsOf(["content-type", "application/grpc"], ["x", "v".repeat(33_000)])];
+    const payload = Buffer.concat([headersFrame(3, grpc).subarray(9)]);
+    peer.send(
+      frame("HEADERS", 0, 3, payload.subarray(0, 16_384)),
+      frame("CONTINUATION", 0, 3, payload.subarray(16_384, 32_768)),
+    );
+    peer.send(frame("CONTINUATION", 4, 3, payload.subarray(32_768)));
+    expect((await peer.next("HEADERS")).fields).toContain("grpc-status: 8");
+    peer.send(headersFrame(5, getRequest, { end: true }));
+    await peer.settled();
+    expect(server.requests.length).toBe(1);
+  });
+
+  test("CONNECT is answered 501", async () => {
+    const { peer } = await setUp();
+    peer.send(headersFrame(1, fieldsOf([":method", "CONNECT"], [":authority", "a:1"]), { end: true }));
+    expect((await peer.next("HEADERS")).fields).toEqual([":status: 501"]);
+  });
+});
+
+describe("time", () => {
+  test.each([
+    ["no preface", []],
+    ["half a preface", [clientPreface.subarray(0, 10)]],
+    ["no acknowledgement of our SETTINGS", [clientPreface, settingsFrame()]],
+  ])("%s in 10 s closes the connection with SETTINGS_TIMEOUT", async (_what, sent) => {
+    const { server, peer } = await setUp({}, { peer: { isSilent: true } });
+    peer.send(...sent);
+    await peer.next("SETTINGS");
+    await server.clock.advance(defaultLimits.handshakeMs);
+    const goaway = await peer.next("GOAWAY");
+    expect([goaway.code, server.forcedCloses]).toEqual([ErrorCode.SETTINGS_TIMEOUT, ["handshake_timeout"]]);
+  });
+
+  test("a connection that is up sets no timer", async () => {
+    const { server, peer } = await setUp();
+    await peer.settled();
+    expect(server.clock.pendingTimers).toBe(0);
+  });
+
+  test("a peer that grants windows but reads nothing: what waits is bounded, and a stall of 30 s closes", async () => {
+    const body = new ScriptedBody();
+    const server = await scriptedServer((stream) => {
+      stream.respond(ok, false);
+      stream.sendBody(body);
+    });
+    const socket = connect({ port: server.port, host: "127.0.0.1" });
+    await once(socket, "connect");
+    socket.on("error", () => {});
+    socket.pause();
+    const wide = uint32(2 ** 30);
+    socket.write(Buffer.concat([clientPreface, settingsFrame([[4, 2 ** 30]]), frame("SETTINGS", Flag.ACK, 0)]));
+    socket.write(Buffer.concat([frame("WINDOW_UPDATE", 0, 0, wide), headersFrame(1, getRequest, { end: true })]));
+    await expect.poll(() => body.sink).toBeDefined();
+    // As a source does that has 256 KiB of credit: pushes again what was granted.
+    let pushed = 0;
+    for (let idle = 0; idle < 50; ) {
+      const room = body.granted + 262_144 - pushed;
+      if (room > 0) body.push(room);
+      idle = room > 0 ? 0 : idle + 1;
+      pushed += room;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(pushed - body.granted).toBe(262_144);
+    await server.clock.advance(defaultLimits.writeStallMs);
+    expect(server.forcedCloses).toEqual(["write_stall"]);
+    expect(body.cancelled).toBe(ErrorCode.CANCEL);
+    socket.destroy();
+    await server.listening.drain(0);
+  });
+});
