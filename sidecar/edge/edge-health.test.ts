@@ -14,6 +14,11 @@ class ScriptedSource {
   isGatewayReady = true;
   readonly serving = new Map<string, boolean>();
   readonly listeners = new Set<() => void>();
+  hasToEnd = false;
+
+  isDraining(): boolean {
+    return this.hasToEnd;
+  }
 
   isReady(): boolean {
     return this.isGatewayReady;
@@ -122,6 +127,19 @@ describe("Watch", () => {
     expect(source.listeners.size).toBe(1);
     goAway(call);
     await new Promise((resolve) => setImmediate(resolve));
+    expect(source.listeners.size).toBe(0);
+  });
+
+  test("tells NOT_SERVING and ends when the gateway drains, so that it holds nothing up", async () => {
+    const source = new ScriptedSource();
+    source.set("a.A", true);
+    const { reader } = await ask(source, "Watch", about("a.A"));
+    await reader.until(({ messages }) => messages.length === 1);
+    source.hasToEnd = true;
+    source.set("a.A", true);
+    await reader.until(({ ended }) => ended !== undefined);
+    expect(reader.messages.at(-1)?.status).toBe(ServingStatus.NOT_SERVING);
+    expect(reader.value("grpc-status")).toBe("14");
     expect(source.listeners.size).toBe(0);
   });
 });

@@ -22,6 +22,8 @@ export interface EdgeHealthSource {
   services(): readonly string[];
   /** Whether the service's route has a healthy endpoint; undefined: nothing routes that service. */
   isServing(grpcService: string): boolean | undefined;
+  /** The gateway ends: watches are told and then ended, or they would hold the drain up. Default: never. */
+  isDraining?(): boolean;
   /** Calls `listener` after anything of the above may have changed; returns how to stop that. */
   onChange(listener: () => void): () => void;
 }
@@ -76,13 +78,14 @@ async function* changes(
   try {
     let told: ServingStatus | undefined;
     while (!signal.aborted) {
-      const status = read();
+      const status = source.isDraining?.() ? ServingStatus.NOT_SERVING : read();
       if (status !== told) {
         told = status;
         yield { status };
         // It may have changed while the caller took its time.
         continue;
       }
+      if (source.isDraining?.()) throw new StatusError(Status.UNAVAILABLE, "the gateway is draining");
       await new Promise<void>((resolve) => {
         wake = resolve;
       });

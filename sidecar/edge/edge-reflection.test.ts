@@ -7,8 +7,9 @@ import {
   ServerReflectionResponseSchema,
 } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { localCall, ReplyReader, ScriptedBody } from "../grpc/testing/local-call.ts";
-import { answerLocally } from "./edge.ts";
-import type { ReachableFiles } from "./edge-reflection.ts";
+import { answerLocally, edgeMethods } from "./edge.ts";
+import { edgeHealth } from "./edge-health.ts";
+import { edgeReflection, type ReachableFiles } from "./edge-reflection.ts";
 
 type Question = NonNullable<MessageInitShape<typeof ServerReflectionRequestSchema>["messageRequest"]>;
 
@@ -106,6 +107,17 @@ describe("the edge layer", () => {
     for (const path of ["/quoter.query.v1.QuoteQueryService/GetQuote", "/grpc.channelz.v1.Channelz/GetServer", "/"]) {
       await expect(edge(localCall(path, new ScriptedBody()))).rejects.toThrow(`passed on ${path}`);
     }
+  });
+
+  test("names its methods for metrics as it serves them", () => {
+    const health = edgeHealth({
+      isReady: () => true,
+      services: () => [],
+      isServing: () => undefined,
+      onChange: () => () => {},
+    });
+    const reflection = edgeReflection({ reachable: () => [] });
+    expect([...edgeMethods].sort()).toEqual([...health.keys(), ...reflection.keys()].sort());
   });
 
   test("refuses a method that these services do not have", async () => {

@@ -15,6 +15,8 @@ export interface EdgeViewDeps {
   grpcServices(): ReadonlyMap<string, readonly string[]>;
   /** The gateway takes calls. */
   isReady(): boolean;
+  /** The gateway ends. Default: never. */
+  isDraining?(): boolean;
 }
 
 export class EdgeView implements EdgeHealthSource, EdgeReflectionSource {
@@ -36,6 +38,10 @@ export class EdgeView implements EdgeHealthSource, EdgeReflectionSource {
 
   isReady(): boolean {
     return this.#deps.isReady();
+  }
+
+  isDraining(): boolean {
+    return this.#deps.isDraining?.() ?? false;
   }
 
   services(): readonly string[] {

@@ -15,6 +15,15 @@ export interface EdgeDeps {
 
 const own = /^\/grpc\.(?:health\.v1\.Health|reflection\.v1(?:alpha)?\.ServerReflection)\//;
 
+/** The paths that are answered here, for metrics: they are known methods though no upstream has them. */
+export const edgeMethods: ReadonlySet<string> = new Set([
+  "/grpc.health.v1.Health/Check",
+  "/grpc.health.v1.Health/List",
+  "/grpc.health.v1.Health/Watch",
+  "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+  "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+]);
+
 export function answerLocally(deps: EdgeDeps): Layer<Call> {
   let methods: Promise<ReadonlyMap<string, Service<Call>>> | undefined;
 
