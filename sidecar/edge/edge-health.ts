@@ -2,17 +2,12 @@
 // SERVING while the route has a healthy endpoint. (https://github.com/grpc/grpc/blob/master/doc/health-checking.md,
 // gRFC A90 for List)
 
-import type { MessageInitShape } from "@bufbuild/protobuf";
-import {
-  Health,
-  type HealthCheckResponseSchema,
-  HealthCheckResponse_ServingStatus as ServingStatus,
-} from "../../gen/grpc/health/v1/health_pb.ts";
 import type { Call } from "../call.ts";
 import { localMethod } from "../grpc/serve-local.ts";
 import { Status } from "../grpc/status.ts";
 import { StatusError } from "../grpc/status-error.ts";
 import type { Service } from "../stack.ts";
+import { checkMethod, listMethod, ServingStatus, watchMethod } from "./health-messages.ts";
 
 /** What the gateway knows about the health of what it routes to. */
 export interface EdgeHealthSource {
@@ -33,34 +28,33 @@ const maxListed = 100;
 
 /** The three methods, by path. */
 export function edgeHealth(source: EdgeHealthSource): ReadonlyMap<string, Service<Call>> {
-  const { check, list, watch } = Health.method;
   const statusOf = (service: string) => statusFor(service === "" ? source.isReady() : source.isServing(service));
 
   return new Map([
     [
       "/grpc.health.v1.Health/Check",
-      localMethod(check, ({ service }) => {
+      localMethod(checkMethod, (service) => {
         const status = statusOf(service);
         if (status === ServingStatus.SERVICE_UNKNOWN) {
           throw new StatusError(Status.NOT_FOUND, `nothing here routes a gRPC service named ${service}`);
         }
-        return { status };
+        return status;
       }),
     ],
     [
       "/grpc.health.v1.Health/List",
-      localMethod(list, () => {
+      localMethod(listMethod, () => {
         const services = source.services();
         if (services.length >= maxListed) {
           const message = `${services.length + 1} services are more than the ${maxListed} that a list may have`;
           throw new StatusError(Status.RESOURCE_EXHAUSTED, message);
         }
-        return { statuses: Object.fromEntries(["", ...services].map((name) => [name, { status: statusOf(name) }])) };
+        return new Map(["", ...services].map((name) => [name, statusOf(name)]));
       }),
     ],
     [
       "/grpc.health.v1.Health/Watch",
-      localMethod(watch, ({ service }, { signal }) => changes(() => statusOf(service), source, signal)),
+      localMethod(watchMethod, (service, { signal }) => changes(() => statusOf(service), source, signal)),
     ],
   ]);
 }
@@ -70,7 +64,7 @@ async function* changes(
   read: () => ServingStatus,
   source: EdgeHealthSource,
   signal: AbortSignal,
-): AsyncGenerator<MessageInitShape<typeof HealthCheckResponseSchema>> {
+): AsyncGenerator<ServingStatus> {
   let wake = () => {};
   const stop = source.onChange(() => wake());
   const onAbort = () => wake();
@@ -81,7 +75,7 @@ async function* changes(
       const status = source.isDraining?.() ? ServingStatus.NOT_SERVING : read();
       if (status !== told) {
         told = status;
-        yield { status };
+        yield status;
         // It may have changed while the caller took its time.
         continue;
       }

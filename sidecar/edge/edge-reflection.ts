@@ -16,6 +16,7 @@ import {
 } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import type { Call } from "../call.ts";
+import { protobufMethod } from "../grpc/protobuf-method.ts";
 import { localMethod } from "../grpc/serve-local.ts";
 import type { Service } from "../stack.ts";
 
@@ -46,9 +47,12 @@ export function edgeReflection(source: EdgeReflectionSource): ReadonlyMap<string
   }
 
   // Both versions have the same messages on the wire.
-  const reflect = localMethod(ServerReflection.method.serverReflectionInfo, async function* reflect(requests) {
-    for await (const request of requests) yield answer(request);
-  });
+  const reflect = localMethod(
+    protobufMethod(ServerReflection.method.serverReflectionInfo),
+    async function* reflect(requests) {
+      for await (const request of requests) yield answer(request);
+    },
+  );
   return new Map([
     ["/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", reflect],
     ["/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", reflect],

@@ -11,6 +11,7 @@ import {
   ServerReflectionRequestSchema,
   ServerReflectionResponseSchema,
 } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
+import { protobufMethod } from "./protobuf-method.ts";
 import { localMethod } from "./serve-local.ts";
 import { Status } from "./status.ts";
 import { StatusError } from "./status-error.ts";
@@ -21,7 +22,7 @@ const check = "/grpc.health.v1.Health/Check";
 const ask = (service: string) => create(HealthCheckRequestSchema, { service });
 
 describe("a unary method", () => {
-  const service = localMethod(Health.method.check, (request) => {
+  const service = localMethod(protobufMethod(Health.method.check), (request) => {
     if (request.service === "odd") throw new StatusError(Status.NOT_FOUND, "odd is unknown");
     if (request.service === "bug") throw new TypeError("a defect");
     return { status: SERVING };
@@ -73,7 +74,7 @@ describe("a unary method", () => {
 describe("a server stream", () => {
   test("makes no more than the caller has credit for, and goes on when credit comes", async () => {
     let made = 0;
-    const big = localMethod(ServerReflection.method.serverReflectionInfo, async function* run() {
+    const big = localMethod(protobufMethod(ServerReflection.method.serverReflectionInfo), async function* run() {
       for (; made < 100; made++) yield { validHost: "x".repeat(10_000) };
     });
     const reply = await big(localCall("/", new ScriptedBody().end()));
@@ -90,7 +91,7 @@ describe("a server stream", () => {
   });
 
   test("tells its handler when the caller goes away, and breaks off", async () => {
-    const service = localMethod(Health.method.watch, async function* watch(_request, { signal }) {
+    const service = localMethod(protobufMethod(Health.method.watch), async function* watch(_request, { signal }) {
       yield { status: SERVING };
       await new Promise((resolve) => signal.addEventListener("abort", resolve));
       handlerEnded = true;
@@ -108,7 +109,7 @@ describe("a server stream", () => {
   });
 
   test("ends with the status its handler throws, also after messages", async () => {
-    const service = localMethod(Health.method.watch, async function* watch() {
+    const service = localMethod(protobufMethod(Health.method.watch), async function* watch() {
       yield { status: SERVING };
       throw new StatusError(Status.UNAVAILABLE, "gone");
     });
@@ -120,7 +121,7 @@ describe("a server stream", () => {
 });
 
 describe("a bidi stream", () => {
-  const echo = localMethod(ServerReflection.method.serverReflectionInfo, async function* run(requests) {
+  const echo = localMethod(protobufMethod(ServerReflection.method.serverReflectionInfo), async function* run(requests) {
     for await (const request of requests) yield { validHost: request.host };
   });
   const from = (host: string) => create(ServerReflectionRequestSchema, { host });

@@ -2,20 +2,9 @@
 // a stack like any upstream, so deadlines, limits and metrics apply to these calls as to all others. Flow control holds
 // in both directions: requests are granted as they are taken, replies wait for the caller's credit.
 //
-// It uses the protobuf library; only a gateway loads this file, and only when it is first asked.
+// Messages come through a codec, so that small ones need no protobuf library; protobuf-method.ts makes one from a
+// generated descriptor.
 
-import {
-  create,
-  type DescMessage,
-  type DescMethod,
-  type DescMethodBiDiStreaming,
-  type DescMethodServerStreaming,
-  type DescMethodUnary,
-  fromBinary,
-  type MessageInitShape,
-  type MessageShape,
-  toBinary,
-} from "@bufbuild/protobuf";
 import type { Call, Outcome, Reply } from "../call.ts";
 import { emptyBody } from "../http2/body.ts";
 import { HeaderField, type HeaderFields } from "../http2/header-field.ts";
@@ -34,52 +23,45 @@ export interface LocalContext {
   readonly signal: AbortSignal;
 }
 
-type Unary<I extends DescMessage, O extends DescMessage> = (
-  request: MessageShape<I>,
-  context: LocalContext,
-) => MessageInitShape<O> | Promise<MessageInitShape<O>>;
+/** How a method streams, and how its messages look on the wire. */
+export interface LocalCodec<Kind, I, O> {
+  readonly methodKind: Kind;
+  /** May throw: the caller then gets INTERNAL. */
+  decode(bytes: Buffer): I;
+  encode(message: O): Uint8Array;
+}
 
-type ServerStreaming<I extends DescMessage, O extends DescMessage> = (
-  request: MessageShape<I>,
-  context: LocalContext,
-) => AsyncIterable<MessageInitShape<O>>;
-
-type BidiStreaming<I extends DescMessage, O extends DescMessage> = (
-  requests: AsyncIterable<MessageShape<I>>,
-  context: LocalContext,
-) => AsyncIterable<MessageInitShape<O>>;
+type Unary<I, O> = (request: I, context: LocalContext) => O | Promise<O>;
+type ServerStreaming<I, O> = (request: I, context: LocalContext) => AsyncIterable<O>;
+type BidiStreaming<I, O> = (requests: AsyncIterable<I>, context: LocalContext) => AsyncIterable<O>;
 
 /** Serves one method. A handler ends a call by throwing a StatusError; anything else that it throws is a defect. */
-export function localMethod<I extends DescMessage, O extends DescMessage>(
-  method: DescMethodUnary<I, O>,
-  handler: Unary<I, O>,
-): Service<Call>;
-export function localMethod<I extends DescMessage, O extends DescMessage>(
-  method: DescMethodServerStreaming<I, O>,
+export function localMethod<I, O>(codec: LocalCodec<"unary", I, O>, handler: Unary<I, O>): Service<Call>;
+export function localMethod<I, O>(
+  codec: LocalCodec<"server_streaming", I, O>,
   handler: ServerStreaming<I, O>,
 ): Service<Call>;
-export function localMethod<I extends DescMessage, O extends DescMessage>(
-  method: DescMethodBiDiStreaming<I, O>,
+export function localMethod<I, O>(
+  codec: LocalCodec<"bidi_streaming", I, O>,
   handler: BidiStreaming<I, O>,
 ): Service<Call>;
-export function localMethod(method: DescMethod, handler: unknown): Service<Call> {
-  const decode = (bytes: Buffer) => decodeRequest(method, bytes);
-  const encode = (message: MessageInitShape<DescMessage>) =>
-    prefixMessage(toBinary(method.output, create(method.output, message)));
+export function localMethod(codec: LocalCodec<string, unknown, unknown>, handler: unknown): Service<Call> {
+  const decode = (bytes: Buffer) => decodeRequest(codec, bytes);
+  const encode = (message: unknown) => prefixMessage(codec.encode(message));
 
   return function serveLocal(call) {
     const requests = call.endsWithHead ? undefined : new RequestMessages(call.body);
-    if (method.methodKind === "unary") {
-      const handle = handler as Unary<DescMessage, DescMessage>;
+    if (codec.methodKind === "unary") {
+      const handle = handler as Unary<unknown, unknown>;
       return serveUnary(call, requests, async (context) => encode(await handle(await one(requests, decode), context)));
     }
     return Promise.resolve(
       new LocalStreamReply(call, async function* run(signal) {
         const context = { call, signal };
         const answers =
-          method.methodKind === "bidi_streaming"
-            ? (handler as BidiStreaming<DescMessage, DescMessage>)(all(requests, decode), context)
-            : (handler as ServerStreaming<DescMessage, DescMessage>)(await one(requests, decode), context);
+          codec.methodKind === "bidi_streaming"
+            ? (handler as BidiStreaming<unknown, unknown>)(all(requests, decode), context)
+            : (handler as ServerStreaming<unknown, unknown>)(await one(requests, decode), context);
         try {
           for await (const answer of answers) yield encode(answer);
         } finally {
@@ -141,9 +123,9 @@ function refusal(error: StatusError): Reply {
   return { fields, endsWithHead: true, body: emptyBody, onEnd: (listener) => listener(outcome) };
 }
 
-type Decode = (bytes: Buffer) => MessageShape<DescMessage>;
+type Decode = (bytes: Buffer) => unknown;
 
-async function one(requests: RequestMessages | undefined, decode: Decode): Promise<MessageShape<DescMessage>> {
+async function one(requests: RequestMessages | undefined, decode: Decode): Promise<unknown> {
   const bytes = await requests?.next();
   if (bytes === undefined) throw new StatusError(Status.INTERNAL, "the request has no message");
   if ((await requests?.next()) !== undefined) {
@@ -152,10 +134,7 @@ async function one(requests: RequestMessages | undefined, decode: Decode): Promi
   return decode(bytes);
 }
 
-async function* all(
-  requests: RequestMessages | undefined,
-  decode: Decode,
-): AsyncGenerator<MessageShape<DescMessage>, void> {
+async function* all(requests: RequestMessages | undefined, decode: Decode): AsyncGenerator<unknown, void> {
   for (;;) {
     const bytes = await requests?.next();
     if (bytes === undefined) return;
@@ -163,10 +142,10 @@ async function* all(
   }
 }
 
-function decodeRequest(method: DescMethod, bytes: Buffer): MessageShape<DescMessage> {
+function decodeRequest(codec: LocalCodec<string, unknown, unknown>, bytes: Buffer): unknown {
   try {
-    return fromBinary(method.input, bytes);
+    return codec.decode(bytes);
   } catch {
-    throw new StatusError(Status.INTERNAL, `the request is not a ${method.input.typeName}`);
+    throw new StatusError(Status.INTERNAL, "a request message is malformed");
   }
 }
