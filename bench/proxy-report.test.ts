@@ -4,16 +4,24 @@ import { parseLog, parseOutput } from "./proxy-load.ts";
 import { formatTable, type Measurement, makeReport, rejectionOf } from "./proxy-report.ts";
 
 const measurement = (peer: string, rps: number, changes: Partial<Measurement> = {}): Measurement => {
-  const counts = { errors: 0, served: 100, answered: 100, probeProblems: [] };
-  return { peer, workload: "1x1", rps, p50Us: 10, p99Us: 20, ...counts, ...changes };
+  const counts = { errors: 0, served: 100, answered: 100, probeProblems: [], cpu: 0.5 };
+  return { run: 0, peer, workload: "1x1", rps, p50Us: 10, p99Us: 20, ...counts, ...changes };
 };
 
 describe("makeReport", () => {
-  test("takes medians over the runs, adds up what was served, relates to haproxy", () => {
-    const runs = [measurement("ferry", 100), measurement("ferry", 300), measurement("ferry", 200)];
-    const { rows, ratios } = makeReport([...runs, measurement("haproxy", 50)]);
-    expect(rows[0]).toMatchObject({ peer: "ferry", rps: 200, served: 300, runs: 3 });
-    expect(ratios).toEqual({ "1x1": { ferry: 4, haproxy: 1 } });
+  test("takes medians over the runs and adds up what was served", () => {
+    const { rows } = makeReport([measurement("ferry", 100), measurement("ferry", 300), measurement("ferry", 200)]);
+    expect(rows).toEqual([
+      { peer: "ferry", workload: "1x1", rps: 200, p50Us: 10, p99Us: 20, cpu: 0.5, errors: 0, served: 300, runs: 3 },
+    ]);
+  });
+
+  test("relates to haproxy within each run, since the machine is another one in the next", () => {
+    const runs = [1, 10, 100].flatMap((speed, run) => [
+      measurement("ferry", 3 * speed, { run }),
+      measurement("haproxy", 2 * speed, { run }),
+    ]);
+    expect(makeReport(runs).ratios).toEqual({ "1x1": { ferry: 1.5, haproxy: 1 } });
   });
 
   test("leaves out a measurement whose counts differ, that had errors, or whose probe saw a fault", () => {
@@ -28,8 +36,8 @@ describe("makeReport", () => {
   test("shows the fastest first", () => {
     const table = formatTable(makeReport([measurement("haproxy", 50), measurement("ferry", 100)]));
     expect(table.split("\n").slice(2)).toEqual([
-      "| 1x1 | ferry | 100 | 2.00 | 10 | 20 |",
-      "| 1x1 | haproxy | 50 | 1.00 | 10 | 20 |",
+      "| 1x1 | ferry | 100 | 2.00 | 10 | 20 | 0.5 |",
+      "| 1x1 | haproxy | 50 | 1.00 | 10 | 20 | 0.5 |",
     ]);
   });
 });

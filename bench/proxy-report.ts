@@ -5,11 +5,15 @@ import { median } from "./percentile.ts";
 
 /** One peer and workload in one run. */
 export interface Measurement {
+  /** 0, 1, …: ratios are made within a run. */
+  readonly run: number;
   readonly peer: string;
   readonly workload: string;
   readonly rps: number;
   readonly p50Us: number;
   readonly p99Us: number;
+  /** Processor time of the proxy by wall time, of the run that gave the rate; undefined for `direct`. */
+  readonly cpu: number | undefined;
   readonly errors: number;
   /** What the backend says it served for the load, the probe's calls taken off. */
   readonly served: number;
@@ -25,6 +29,8 @@ export interface Row {
   readonly rps: number;
   readonly p50Us: number;
   readonly p99Us: number;
+  /** The share of its core that the proxy had; well below 1 at many streams means that others had the rest. */
+  readonly cpu: number | undefined;
   readonly errors: number;
   readonly served: number;
   readonly runs: number;
@@ -40,7 +46,7 @@ export interface Rejection {
 export interface Report {
   readonly rows: readonly Row[];
   readonly rejected: readonly Rejection[];
-  /** `workload -> peer -> rps as a multiple of HAProxy's`, where HAProxy has a row. */
+  /** `workload -> peer -> rps as a multiple of HAProxy's in the same run`, the median over the runs that had both. */
   readonly ratios: Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
 
@@ -63,7 +69,7 @@ export function makeReport(measurements: readonly Measurement[]): Report {
     else groups.set(`${workload} ${peer}`, [...(groups.get(`${workload} ${peer}`) ?? []), measurement]);
   }
   const rows = [...groups.values()].map(makeRow);
-  return { rows, rejected, ratios: makeRatios(rows) };
+  return { rows, rejected, ratios: makeRatios([...groups.values()].flat()) };
 }
 
 function makeRow(group: readonly Measurement[]): Row {
@@ -76,17 +82,29 @@ function makeRow(group: readonly Measurement[]): Row {
     rps: middle(({ rps }) => rps),
     p50Us: middle(({ p50Us }) => p50Us),
     p99Us: middle(({ p99Us }) => p99Us),
+    cpu: group[0]!.cpu === undefined ? undefined : round(median(group.map(({ cpu }) => cpu ?? 0))),
     errors: sum(({ errors }) => errors),
     served: sum(({ served }) => served),
     runs: group.length,
   };
 }
 
-function makeRatios(rows: readonly Row[]): Report["ratios"] {
+function makeRatios(measurements: readonly Measurement[]): Report["ratios"] {
+  const bases = measurements.filter(({ peer }) => peer === "haproxy");
   const ratios: Record<string, Record<string, number>> = {};
-  for (const base of rows.filter(({ peer }) => peer === "haproxy")) {
-    const same = rows.filter(({ workload }) => workload === base.workload);
-    ratios[base.workload] = Object.fromEntries(same.map(({ peer, rps }) => [peer, round(rps / base.rps)]));
+  for (const workload of new Set(bases.map((base) => base.workload))) {
+    const same = measurements.filter((one) => one.workload === workload);
+    const peers = [...new Set(same.map(({ peer }) => peer))];
+    ratios[workload] = Object.fromEntries(
+      peers.map((peer) => {
+        const found = same
+          .filter((one) => one.peer === peer)
+          .flatMap(({ run, rps }) =>
+            bases.filter((base) => base.workload === workload && base.run === run).map((base) => rps / base.rps),
+          );
+        return [peer, round(median(found))];
+      }),
+    );
   }
   return ratios;
 }
@@ -97,13 +115,18 @@ function round(ratio: number): number {
 
 /** The rows as a Markdown table, the fastest peer of each workload first. */
 export function formatTable({ rows, ratios }: Report): string {
-  const lines = ["| workload | peer | req/s | x HAProxy | p50 us | p99 us |", "|---|---|---:|---:|---:|---:|"];
+  const lines = [
+    "| workload | peer | req/s | x HAProxy | p50 us | p99 us | cpu |",
+    "|---|---|---:|---:|---:|---:|---:|",
+  ];
   const workloads = [...new Set(rows.map(({ workload }) => workload))];
   for (const workload of workloads) {
     const sorted = rows.filter((row) => row.workload === workload).sort((a, b) => b.rps - a.rps);
-    for (const { peer, rps, p50Us, p99Us } of sorted) {
+    for (const { peer, rps, p50Us, p99Us, cpu } of sorted) {
       const ratio = ratios[workload]?.[peer]?.toFixed(2) ?? "";
-      lines.push(`| ${workload} | ${peer} | ${rps.toLocaleString("en")} | ${ratio} | ${p50Us} | ${p99Us} |`);
+      lines.push(
+        `| ${workload} | ${peer} | ${rps.toLocaleString("en")} | ${ratio} | ${p50Us} | ${p99Us} | ${cpu ?? ""} |`,
+      );
     }
   }
   return lines.join("\n");

@@ -96,10 +96,18 @@ async function startBackend(): Promise<Backend> {
   };
 }
 
+/** A peer that is up. */
+interface UnderTest {
+  readonly name: string;
+  readonly run: number;
+  readonly running: RunningPeer;
+}
+
 /** Runs one workload through a peer that is up: warm-up, rate, latencies. */
-async function measure(setting: Setting, peer: string, port: number, workload: Workload): Promise<Measurement> {
+async function measure(setting: Setting, peer: UnderTest, workload: Workload): Promise<Measurement> {
   const { bodyFile, backend, seconds } = setting;
   const limitMs = seconds * 10_000 + 30_000;
+  const { port } = peer.running;
   const base = { port, workload, path, bodyFile, core: loadCore, limitMs };
   await runLoad({ ...base, requests: warmUpRequests[workload.name]!, logFile: undefined });
   const calibration = await runLoad({ ...base, requests: warmUpRequests[workload.name]!, logFile: undefined });
@@ -109,7 +117,11 @@ async function measure(setting: Setting, peer: string, port: number, workload: W
 
   const before = await backend.served();
   const probe = new Probe(port, path);
+  const startedMs = performance.now();
+  const cpuBeforeMs = peer.running.cpuMs();
   const rate = await runLoad({ ...base, requests, logFile: isOneAtATime ? logFile : undefined });
+  const cpuAfterMs = peer.running.cpuMs();
+  const tookMs = performance.now() - startedMs;
   const { calls, problems } = await probe.stop();
   const served = (await backend.served()) - before - calls;
 
@@ -117,11 +129,13 @@ async function measure(setting: Setting, peer: string, port: number, workload: W
   const latency = isOneAtATime ? rate : await runLoad({ ...base, requests: sample, logFile });
   rmSync(logFile, { force: true });
   return {
-    peer,
+    run: peer.run,
+    peer: peer.name,
     workload: workload.name,
     rps: rate.rps,
     p50Us: latency.p50Us ?? 0,
     p99Us: latency.p99Us ?? 0,
+    cpu: cpuBeforeMs === undefined ? undefined : (cpuAfterMs! - cpuBeforeMs) / tookMs,
     errors: rate.errors + (isOneAtATime ? 0 : latency.errors),
     served,
     answered: rate.succeeded,
@@ -130,14 +144,14 @@ async function measure(setting: Setting, peer: string, port: number, workload: W
 }
 
 /** All workloads through one peer, started for them and ended behind them. */
-async function measurePeer(setting: Setting, peer: Peer): Promise<readonly Measurement[]> {
+async function measurePeer(setting: Setting, peer: Peer, run: number): Promise<readonly Measurement[]> {
   const folder = mkdtempSync(join(setting.folder, `${peer.name}-`));
   let running: RunningPeer | undefined;
   const measurements: Measurement[] = [];
   try {
     running = await peer.start({ backendPort: setting.backend.port, folder, core: proxyCore });
     for (const workload of workloads) {
-      const measurement = await measure(setting, peer.name, running.port, workload);
+      const measurement = await measure(setting, { name: peer.name, run, running }, workload);
       measurements.push(measurement);
       const { rps, p50Us, p99Us } = measurement;
       setting.log(`${peer.name} ${workload.name}: ${Math.round(rps)} req/s, p50 ${p50Us} us, p99 ${p99Us} us`);
@@ -177,7 +191,7 @@ async function main(): Promise<number> {
       log(`run ${run + 1} of ${options.runs}`);
       for (const peer of run % 2 === 0 ? present : present.toReversed()) {
         try {
-          measurements.push(...(await measurePeer(setting, peer)));
+          measurements.push(...(await measurePeer(setting, peer, run)));
         } catch (error) {
           const why = error instanceof Error ? error.message : String(error);
           failed.push({ peer: peer.name, reason: why });

@@ -2,6 +2,7 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 
 export interface PeerParams {
@@ -15,6 +16,8 @@ export interface PeerParams {
 export interface RunningPeer {
   /** Where it takes calls, on 127.0.0.1. */
   readonly port: number;
+  /** Processor time that its process has used so far, milliseconds; undefined for no process of its own. */
+  cpuMs(): number | undefined;
   stop(): Promise<void>;
 }
 
@@ -60,7 +63,15 @@ export async function startListening(core: number, command: readonly string[], p
     }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  return { port, stop: () => stopChild(child) };
+  return { port, cpuMs: () => cpuMsOf(child), stop: () => stopChild(child) };
+}
+
+/** User and system time of a child on Linux, to the 10 ms that the kernel counts in. */
+export function cpuMsOf(child: ChildProcess): number {
+  const stat = readFileSync(`/proc/${child.pid}/stat`, "utf8");
+  // Behind the name, which may hold spaces: utime and stime are fields 14 and 15 of proc(5).
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
 /** Drains what the child writes, so that it never blocks; returns a function that gives its last 2,000 characters. */
