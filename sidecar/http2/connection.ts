@@ -76,6 +76,8 @@ const lingerMs = 1000;
 /** A drain's second GOAWAY comes with the answer to our PING, or after this. */
 const drainPingMs = 2000;
 const drainPing: Buffer = Buffer.from("ferry-dr", "latin1");
+/** PINGs that come free with HEADERS and DATA exchanged before. */
+const maxPingsCovered = 1000;
 /** Streams we reset are remembered so that what was under way is not taken for a broken rule. */
 const rememberedResets = 1024;
 
@@ -113,7 +115,9 @@ export class Connection implements FrameListener, StreamHost, Flushable {
   readonly #resetIds = new Set<number>();
   #hasForgottenResets = false;
   #queuedControlFrames = 0;
-  #framesSincePing = 0;
+  /** HEADERS and DATA frames received, and how many of both directions a PING has been matched with. */
+  #messageFrames = 0;
+  #pingsCovered = 0;
   readonly #glitches: Budget;
   readonly #settingsBudget: Budget;
   readonly #pings: Budget;
@@ -209,7 +213,6 @@ export class Connection implements FrameListener, StreamHost, Flushable {
     stream.isHeadRequest = fields[0]?.value === "HEAD" || fields[1]?.value === "HEAD";
     stream.headAt = this.#output.committedBytes;
     this.streams.add(stream);
-    this.#framesSincePing++;
     this.sender.headers(stream.id, fields, endsWithHead);
     if (!endsWithHead) stream.sendRequestBody(body);
     return stream;
@@ -283,7 +286,7 @@ export class Connection implements FrameListener, StreamHost, Flushable {
   }
 
   dataBegins(id: number, flowBytes: number, paddingBytes: number): void {
-    this.#framesSincePing++;
+    this.#messageFrames++;
     if (!this.#receiveWindow.receive(flowBytes)) {
       throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, `stream ${id}: DATA beyond the connection's window`);
     }
@@ -321,7 +324,7 @@ export class Connection implements FrameListener, StreamHost, Flushable {
   }
 
   headers(id: number, input: Buffer, start: number, stop: number, end: boolean): void {
-    this.#framesSincePing++;
+    this.#messageFrames++;
     const fields = this.#decoder.decode(input, start, stop);
     const stream = this.streams.get(id);
     if (stream === undefined) {
@@ -461,11 +464,12 @@ export class Connection implements FrameListener, StreamHost, Flushable {
       if (this.#drainTimer !== undefined && input.compare(drainPing, 0, 8, start, start + 8) === 0) this.#finalGoaway();
       return;
     }
-    // Bandwidth estimators ping with every burst of DATA; what costs us is the PING that stands alone.
-    if (this.#framesSincePing === 0 && !this.#pings.take(this.#params.clock.nowMs())) {
-      throw tooMuch(ForcedClose.PING_FLOOD, "PING without any traffic");
-    }
-    this.#framesSincePing = 0;
+    // Bandwidth estimators ping with every burst of DATA, whoever sent it; what costs us is the PING that stands alone.
+    const messageFrames = this.#messageFrames + this.sender.messageFrames;
+    this.#pingsCovered = Math.max(this.#pingsCovered, messageFrames - maxPingsCovered);
+    if (this.#pingsCovered < messageFrames) this.#pingsCovered++;
+    else if (!this.#pings.take(this.#params.clock.nowMs()))
+      throw tooMuch(ForcedClose.PING_FLOOD, "PING without traffic");
     this.#output.reserve(pingBytes);
     this.#output.commit(encodePing(this.#output.slab, this.#output.offset, true, input, start));
     this.#mark();

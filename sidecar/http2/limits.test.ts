@@ -127,6 +127,25 @@ describe("what well-behaved peers do is not punished", () => {
     expect(server.forcedCloses).toEqual([]);
   });
 
+  test("an estimator's PING with every DATA that we send, 3,000 times", async () => {
+    const body = new ScriptedBody();
+    const server = await scriptedServer((stream) => {
+      stream.respond(ok, false);
+      stream.sendBody(body);
+    });
+    const peer = await FramePeer.connect(server.port);
+    peer.send(headersFrame(1, getRequest, { end: true }));
+    await peer.settled();
+    for (let i = 0; i < 3000; i++) {
+      body.push(1);
+      peer.send(frame("PING", 0, 0, Buffer.alloc(8)));
+      if (i % 20 === 19) await peer.settled();
+    }
+    expect(server.forcedCloses).toEqual([]);
+    peer.close();
+    await server.listening.drain(0);
+  });
+
   test("DATA under way on streams that we reset, however many", async () => {
     const server = await scriptedServer((stream) => stream.reset(ErrorCode.CANCEL));
     const peer = await FramePeer.connect(server.port);

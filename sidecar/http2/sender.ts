@@ -46,6 +46,8 @@ export class Sender {
   connectionWindow = defaultWindowBytes;
   /** The next header block must say that our table is empty. */
   owesSizeUpdate = false;
+  /** HEADERS and DATA frames ever sent. */
+  messageFrames = 0;
   readonly #wake: () => void;
   #firstReady: SendingStream | undefined = undefined;
   #lastReady: SendingStream | undefined = undefined;
@@ -57,6 +59,7 @@ export class Sender {
   }
 
   headers(id: number, fields: HeaderFields, end: boolean): void {
+    this.messageFrames++;
     const bound = maxEncodedBytes(fields);
     const endFlag = end ? Flag.END_STREAM : 0;
     if (bound > maxFrameBytes) {
@@ -170,6 +173,7 @@ export class Sender {
     const at = encodeFrameHeader(output.slab, output.offset, bytes, type, stream.id);
     if (bytes > 0) output.slab.set(piece, at);
     output.commit(at + bytes);
+    this.messageFrames++;
     stream.sendWindow -= bytes;
     this.connectionWindow -= bytes;
     this.#wake();
