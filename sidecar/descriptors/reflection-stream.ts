@@ -1,6 +1,7 @@
 // One reflection stream to one server, asked question by question over the sidecar's own HTTP/2 connections. Used by
 // reflect.ts. The protobuf and connect libraries would cost every sidecar 35 MB for this one conversation.
 
+import { randomHex } from "../../common/random.ts";
 import { classify } from "../grpc/classify.ts";
 import { MessageSplitter, prefixMessage } from "../grpc/message-frames.ts";
 import { Status } from "../grpc/status.ts";
@@ -50,6 +51,8 @@ export class ReflectionStream implements BodySource, BodySink, ReplyListener {
       new HeaderField("te", "trailers"),
       new HeaderField("content-type", "application/grpc"),
       new HeaderField("user-agent", "ferry"),
+      // Not sampled: nobody wants to find our own questions among the traces.
+      new HeaderField("traceparent", `00-${randomHex(16)}-${randomHex(8)}-00`),
     ];
     this.#stream = sender.request(target.host, target.port, connectTimeoutMs, fields, this, this);
   }
