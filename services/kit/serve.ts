@@ -55,7 +55,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     log: options.log,
     tracing: options.tracing,
   };
-  const add = ({ service, handlers }: ServedService, tracing = options.tracing, typeName = service.typeName) => {
+  const add = ({ service, handlers }: ServedService, tracing: ServeOptions["tracing"], typeName = service.typeName) => {
     const implementation: UntypedServiceImplementation = {};
     for (const method of service.methods) {
       const handler = handlers[method.localName];
@@ -63,7 +63,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     }
     server.addService(serviceDefinition(service, typeName), implementation);
   };
-  for (const service of options.services) add(service);
+  for (const service of options.services) add(service, options.tracing);
   // Probes and reflection would fill a trace store with noise.
   for (const service of [...served.slice(options.services.length), reflection]) add(service, undefined);
   add(reflection, undefined, reflectionV1Alpha);

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { jsonLog } from "../../common/json-log.ts";
 import { startOtlpReceiver } from "../../e2e/testing/otlp-receiver.ts";
 import { GetReadModelResponseSchema, ReadModelService } from "../../gen/ferry/admin/v1/read_model_service_pb.ts";
+import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { implement } from "./handler.ts";
 import { serve } from "./serve.ts";
 import { testClient } from "./testing/grpc-client.ts";
@@ -63,7 +64,7 @@ describe("tracing", () => {
   });
 
   // Takes a second: it loads the SDK.
-  test("makes a SERVER span below the caller's, with the handler's spans below it, and keeps the caller's no", async () => {
+  test("makes a SERVER span below the caller's and above the handler's, and keeps to a caller's no", async () => {
     const receiver = await startOtlpReceiver();
     cleanUps.push(() => receiver.close());
     const env = { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint, OTEL_TRACES_SAMPLER_ARG: "0" };
@@ -72,6 +73,8 @@ describe("tracing", () => {
     await client.unary(getReadModel, {}, { headers: { traceparent: traceparent("00") } });
     await client.unary(getReadModel, {}); // a new trace, of which the share is 0
     await client.unary(getReadModel, {}, { headers: { traceparent: traceparent("01") } });
+    // Probes make no spans, even where the caller records.
+    await client.unary(Health.method.check, {}, { headers: { traceparent: traceparent("01") } });
     await tracing?.shutdown();
 
     const server = receiver.spans.find(({ kind }) => kind === 2);
