@@ -137,6 +137,8 @@ describe("what well-behaved peers do is not punished", () => {
     peer.send(headersFrame(1, getRequest, { end: true }));
     await peer.settled();
     for (let i = 0; i < 3000; i++) {
+      // Two, since `settled` pings as well.
+      body.push(1);
       body.push(1);
       peer.send(frame("PING", 0, 0, Buffer.alloc(8)));
       if (i % 20 === 19) await peer.settled();

@@ -202,7 +202,10 @@ export class FramePeer {
   }
 
   #summary(): string {
-    return this.seen.map((seen) => `${seen.type}(${seen.id}${seen.debug === "" ? "" : `, ${seen.debug}`})`).join(" ");
+    return this.seen
+      .slice(-20)
+      .map((seen) => `${seen.type}(${seen.id}${seen.debug === "" ? "" : `, ${seen.debug}`})`)
+      .join(" ");
   }
 
   #read(chunk: Buffer): void {
