@@ -1,5 +1,6 @@
 // `ferry bench call`: a steady load of one unary call against a stack on this machine, and what came of it. Exit code 1
-// when a call failed. Bounded in count and time, and loopback only: it is for one's own stack, not for somebody's server.
+// when a call failed. Bounded in count and time, and loopback only: it is for one's own stack, not for somebody's
+// server.
 
 import type { Metadata } from "@grpc/grpc-js";
 import { Command } from "commander";

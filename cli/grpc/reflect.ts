@@ -21,13 +21,13 @@ import {
   file_google_protobuf_timestamp,
   file_google_protobuf_wrappers,
 } from "@bufbuild/protobuf/wkt";
-import { type Client, Metadata } from "@grpc/grpc-js";
+import type { Client } from "@grpc/grpc-js";
 import {
   ServerReflectionRequestSchema,
   ServerReflectionResponseSchema,
 } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { CommandError } from "../exit.ts";
-import { rawCall } from "./raw-call.ts";
+import { rawCall, untracedMetadata } from "./raw-call.ts";
 
 type Question = { case: "listServices" | "fileContainingSymbol" | "fileByFilename"; value: string };
 
@@ -122,7 +122,7 @@ export class Reflection {
     const result = await rawCall(this.#client, {
       path: `/grpc.reflection.${this.#version}.ServerReflection/ServerReflectionInfo`,
       requests: [toBinary(ServerReflectionRequestSchema, request)],
-      metadata: new Metadata(),
+      metadata: untracedMetadata(),
       timeoutMs: this.#timeoutMs,
       onMessage: (message) => replies.push(message),
     });

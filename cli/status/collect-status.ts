@@ -2,7 +2,6 @@
 // application that reads a read model. What does not answer within `timeoutMs` is shown as unreachable.
 
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { Metadata } from "@grpc/grpc-js";
 import { parseAddress } from "../../common/settings.ts";
 import {
   GetReadModelRequestSchema,
@@ -16,7 +15,7 @@ import {
 import { DirectoryRegistry } from "../../sidecar/discovery/directory/directory-registry.ts";
 import type { RegisteredInstance } from "../../sidecar/discovery/registry.ts";
 import { openAdminClient } from "../admin-client.ts";
-import { openClient, rawCall } from "../grpc/raw-call.ts";
+import { openClient, rawCall, untracedMetadata } from "../grpc/raw-call.ts";
 import { type InstanceProcesses, readInstanceProcesses, readStack, registryOf } from "../supervise/home.ts";
 import type { InstanceStatus, MeshStatus, ReadModelStatus, RejectedEntry } from "./mesh-status.ts";
 
@@ -168,7 +167,7 @@ async function ask(
     const result = await rawCall(client, {
       path,
       requests: [request],
-      metadata: new Metadata(),
+      metadata: untracedMetadata(),
       timeoutMs,
       onMessage: (message) => {
         reply = message;

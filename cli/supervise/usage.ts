@@ -4,7 +4,9 @@ import { readFileSync } from "node:fs";
 
 export interface ProcessUsage {
   readonly pid: number;
-  /** Memory that is its own plus its share of what it shares (PSS), bytes; resident memory where PSS is not readable. */
+  /**
+   * Memory that is its own plus its share of what it shares (PSS), bytes; resident memory where PSS is not readable.
+   */
   readonly memoryBytes: number;
   /** Processor time since it started, milliseconds. */
   readonly cpuMs: number;

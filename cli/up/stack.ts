@@ -1,8 +1,8 @@
 // The embedded stack: everything that `ferry up` starts, in which order, and how it ends. Guarantees: when `start`
 // rejects or `stop` resolves, nothing of it runs any more.
 //
-// Order of the end: the gateway first, so that nothing new comes in; then the sidecars, each before its application; the
-// projectors last, so that they see the last event.
+// Order of the end: the gateway first, so that nothing new comes in; then the sidecars, each before its application;
+// the projectors last, so that they see the last event.
 
 import { systemClock } from "../../common/clock.ts";
 import { systemRandom } from "../../common/random.ts";

@@ -1,5 +1,5 @@
-// A service whose one method sleeps for as long as its request says (milliseconds, as text) and tells on stdout when its
-// caller gave up. Has neither health nor reflection. Run by `ferry run`; listens where FERRY_APP says.
+// A service whose one method sleeps for as long as its request says (milliseconds, as text) and tells on stdout when
+// its caller gave up. Has neither health nor reflection. Run by `ferry run`; listens where FERRY_APP says.
 
 import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } from "@grpc/grpc-js";
 
