@@ -18,6 +18,8 @@ describe("a descriptor image", () => {
     expect(methods["/quoter.command.v1.QuoteCommandService/RecordViews"]?.kind).toBe("client_streaming");
     expect(methods["/quoter.query.v1.QuoteQueryService/GetQuote"]?.idempotent).toBe(true);
     expect(descriptors.known()[0]?.grpcServices).toEqual([
+      "ferry.admin.v1.AdminService",
+      "ferry.admin.v1.ReadModelService",
       "quoter.command.v1.QuoteCommandService",
       "quoter.query.v1.QuoteQueryService",
       "quoter.query.v2.QuoteQueryService",

@@ -38,8 +38,8 @@ export function mergeMethodTables(tables: readonly MethodTable[]): MethodTable {
 }
 
 /**
- * An application's own services, without gRPC's infrastructure (health, reflection, channelz). What Ferry itself asks of
- * applications (`ferry.*`) is among them: `ferry status` finds a read model by it, and no gateway routes it.
+ * An application's own services, without gRPC's infrastructure (health, reflection, channelz). What Ferry itself asks
+ * of applications (`ferry.*`) is among them: `ferry status` finds a read model by it, and no gateway routes it.
  */
 export function publicServices(services: readonly string[]): readonly string[] {
   return services.filter((name) => !name.startsWith("grpc.")).sort();

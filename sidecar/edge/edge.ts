@@ -1,6 +1,6 @@
 // The layer that makes the gateway answer health and reflection by itself; every other call passes on. Stands inside
-// deadline and shed, so the gateway's own answers keep the same limits. Reflection is loaded when it is first asked: the
-// protobuf library costs 30 MB that a gateway which is only probed need not have.
+// deadline and shed, so the gateway's own answers keep the same limits. Reflection is loaded when it is first asked:
+// the protobuf library costs 30 MB that a gateway which is only probed need not have.
 
 import type { Call } from "../call.ts";
 import { ProxyFailure } from "../failure.ts";

@@ -1,5 +1,5 @@
-// The messages of grpc.health.v1 by their field numbers, so that a load balancer's probes do not make a gateway load the
-// protobuf library; tests hold them against the generated code. Pure. (grpc/health/v1/health.proto)
+// The messages of grpc.health.v1 by their field numbers, so that a load balancer's probes do not make a gateway load
+// the protobuf library; tests hold them against the generated code. Pure. (grpc/health/v1/health.proto)
 
 import { bytesField, readFields, varintField } from "../../common/protobuf-wire.ts";
 import type { LocalCodec } from "../grpc/serve-local.ts";
