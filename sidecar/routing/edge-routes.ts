@@ -14,7 +14,7 @@ export interface EdgeRoutesInput {
 }
 
 /** What every server answers about itself, and Ferry's own: routed to nobody, for it would reach an arbitrary one. */
-const internal = ["grpc.health.", "grpc.reflection.", "grpc.channelz.", "ferry."];
+const internal = ["grpc.health.", "grpc.reflection.", "grpc.channelz.", "ferry.admin."];
 
 /**
  * The chain with the routes added. When two services state the same gRPC service, the first by name gets it. The
