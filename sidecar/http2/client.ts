@@ -4,7 +4,8 @@
 import type { Socket } from "node:net";
 import type { Clock } from "../../common/clock.ts";
 import type { BodySource } from "./body.ts";
-import { Connection, type ConnectionEvents, defaultWindows, type Windows } from "./connection.ts";
+import { Connection } from "./connection.ts";
+import { type ConnectionEvents, defaultWindows, type Windows } from "./connection-params.ts";
 import { ErrorCode, StreamError } from "./error-code.ts";
 import type { HeaderFields } from "./header-field.ts";
 import { defaultLimits, type Limits } from "./limits.ts";

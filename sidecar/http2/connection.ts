@@ -6,184 +6,93 @@
 // when they leave again); every header block passes the HPACK decoder; every forced close has one reason.
 // Hot: runs per frame. Frames are numbered in RFC 9113; sections are given where a rule is not plain.
 
-import type { Socket } from "node:net";
-import type { Clock, Timer } from "../../common/clock.ts";
+import type { Timer } from "../../common/clock.ts";
 import { type BodySource, emptyBody } from "./body.ts";
-import { Budget } from "./budget.ts";
+import type { ConnectionEvents, ConnectionParams } from "./connection-params.ts";
 import { ConnectionError, ErrorCode, StreamError } from "./error-code.ts";
 import { overflows, ReceiveWindow } from "./flow-control.ts";
-import { type Flushable, flushThisTurn } from "./flush-turn.ts";
 import { type FrameListener, FrameReader } from "./frame-reader.ts";
-import {
-  clientPreface,
-  encodeGoaway,
-  encodePing,
-  encodeWindowUpdate,
-  loadGoaway,
-  maxStreamId,
-  pingBytes,
-  settingsAckFrame,
-  windowUpdateBytes,
-} from "./frames.ts";
+import { encodeGoaway, loadGoaway, maxStreamId, settingsAckFrame } from "./frames.ts";
 import type { HeaderFields } from "./header-field.ts";
 import { HpackDecoder } from "./hpack/decoder.ts";
 import { ForcedClose, type Limits } from "./limits.ts";
+import { Link, type LinkOwner } from "./link.ts";
 import { checkRequest, checkResponse, checkTrailers, facts } from "./message-rules.ts";
-import { Output } from "./output.ts";
-import { Sender } from "./sender.ts";
+import { Nuisances } from "./nuisances.ts";
+import { ResetMemory } from "./reset-memory.ts";
+import type { Sender } from "./sender.ts";
 import { applySettings, defaultPeerSettings, defaultWindowBytes, encodeSettings, entryBytes } from "./settings.ts";
 import { type ReplyListener, Stream, type StreamHost } from "./stream.ts";
 import { mayReceive } from "./stream-state.ts";
 import { StreamTable } from "./stream-table.ts";
 
-/** What we let a peer send before it must wait for credit. */
-export interface Windows {
-  readonly streamBytes: number;
-  readonly connectionBytes: number;
-}
-
-export const defaultWindows: Windows = { streamBytes: 262_144, connectionBytes: 1_048_576 };
-
-export interface ConnectionParams {
-  readonly socket: Socket;
-  readonly isServer: boolean;
-  readonly clock: Clock;
-  readonly limits: Limits;
-  readonly windows: Windows;
-  readonly events: ConnectionEvents;
-}
-
-/** What the wrapping role is told. */
-export interface ConnectionEvents {
-  /** Server: a well-formed request. */
-  request(stream: Stream): void;
-  /** Server: a request whose header is over a limit; it is to be answered and not to be passed on. */
-  tooLarge(stream: Stream): void;
-  /** The peer's first SETTINGS came. */
-  ready(): void;
-  /** Client: a stream may have become free, by an end or by SETTINGS. */
-  slotFree(): void;
-  /** The peer sent GOAWAY. */
-  draining(): void;
-  /** We closed it, for this reason (see limits.ts). */
-  forcedClose(reason: string, detail: string): void;
-  /** The socket is closed. */
-  closed(): void;
-}
-
-/** After GOAWAY we go on reading for so long, since closing with unread input would reset and lose the GOAWAY. */
-const lingerMs = 1000;
 /** A drain's second GOAWAY comes with the answer to our PING, or after this. */
 const drainPingMs = 2000;
 const drainPing: Buffer = Buffer.from("ferry-dr", "latin1");
-/** PINGs that come free with HEADERS and DATA exchanged before. */
-const maxPingsCovered = 1000;
-/** Streams we reset are remembered so that what was under way is not taken for a broken rule. */
-const rememberedResets = 1024;
 
-export class Connection implements FrameListener, StreamHost, Flushable {
+export class Connection implements FrameListener, StreamHost, LinkOwner {
   readonly isServer: boolean;
   readonly sender: Sender;
   readonly streams = new StreamTable();
   readonly peer = defaultPeerSettings();
   /** No new streams: a GOAWAY was sent or came. */
   isDraining = false;
-  /** GOAWAY with an error was sent, or the socket is gone. */
+  /** The last word was said, or the socket is gone. */
   isClosing = false;
-  isClosed = false;
   isReady = false;
   readonly #params: ConnectionParams;
-  readonly #socket: Socket;
-  readonly #output: Output;
-  readonly #reader: FrameReader;
-  readonly #decoder: HpackDecoder;
-  readonly #receiveWindow: ReceiveWindow;
   readonly #events: ConnectionEvents;
   readonly #limits: Limits;
-  #prefaceLeft: number;
-  #isMarked = false;
-  #wasConnected: boolean;
+  readonly #link: Link;
+  readonly #reader: FrameReader;
+  readonly #decoder: HpackDecoder;
+  readonly #nuisances: Nuisances;
+  readonly #resets = new ResetMemory();
+  readonly #receiveWindow = new ReceiveWindow(defaultWindowBytes);
+  /** What a new stream's peer may send; never below the default before our SETTINGS are acknowledged. */
+  #initialReceiveWindow: number;
   #dataStream: Stream | undefined = undefined;
   /** The highest stream the peer has opened; for a client, the next of ours. */
   #lastPeerId = 0;
   #nextId = 1;
   /** What our final GOAWAY said; streams above it are not looked at. */
   #lastAccepted = maxStreamId;
-  #unacknowledgedSettings = 1;
-  #initialReceiveWindow: number;
+  #areSettingsAcknowledged = false;
   #encoderTableBytes = 4096;
-  readonly #resetIds = new Set<number>();
-  #hasForgottenResets = false;
-  #queuedControlFrames = 0;
-  /** HEADERS and DATA frames received, and how many of both directions a PING has been matched with. */
+  /** HEADERS and DATA frames received. */
   #messageFrames = 0;
-  #pingsCovered = 0;
-  readonly #glitches: Budget;
-  readonly #settingsBudget: Budget;
-  readonly #pings: Budget;
-  readonly #clientResets: Budget;
-  readonly #ownResets: Budget;
   #handshakeTimer: Timer | undefined;
-  #lingerTimer: Timer | undefined = undefined;
   #drainTimer: Timer | undefined = undefined;
 
   constructor(params: ConnectionParams) {
-    const { socket, limits, windows } = params;
+    const { limits, windows, clock } = params;
     this.isServer = params.isServer;
     this.#params = params;
-    this.#socket = socket;
     this.#events = params.events;
     this.#limits = limits;
-    this.#output = new Output({
-      socket,
-      clock: params.clock,
-      writeStallMs: limits.writeStallMs,
-      maxQueuedBytes: limits.maxQueuedBytes,
-      onDrain: () => this.#drained(),
-      onStuck: (kind) => this.#breakOff(kind),
-    });
-    this.sender = new Sender(this.#output, () => this.#mark());
+    this.#link = new Link(params, this);
+    this.sender = this.#link.sender;
     this.#reader = new FrameReader(this, limits);
     this.#decoder = new HpackDecoder(limits);
-    this.#receiveWindow = new ReceiveWindow(defaultWindowBytes);
+    this.#nuisances = new Nuisances(clock, limits);
     this.#initialReceiveWindow = Math.max(windows.streamBytes, defaultWindowBytes);
-    this.#prefaceLeft = params.isServer ? clientPreface.length : 0;
-    this.#wasConnected = !socket.connecting;
-    this.#glitches = new Budget(limits.glitchBurst, limits.glitchesPerSecond);
-    this.#settingsBudget = new Budget(limits.settingsBurst, limits.settingsPerSecond);
-    this.#pings = new Budget(limits.pingBurst, limits.pingsPerSecond);
-    this.#clientResets = new Budget(limits.clientResetBurst, limits.clientResetsPerSecond);
-    this.#ownResets = new Budget(limits.ownResetBurst, limits.ownResetsPerSecond);
-    this.#handshakeTimer = params.clock.after(limits.handshakeMs, () => this.#handshakeTimedOut());
-    this.#start(windows);
-  }
-
-  #start(windows: Windows): void {
-    const socket = this.#socket;
-    if (!this.isServer) this.sender.frame(clientPreface);
     this.sender.frame(
       encodeSettings({
         isServer: this.isServer,
-        maxConcurrentStreams: this.#limits.maxConcurrentStreams,
+        maxConcurrentStreams: limits.maxConcurrentStreams,
         initialWindowBytes: windows.streamBytes,
-        maxHeaderListBytes: this.#limits.maxHeaderListBytes,
+        maxHeaderListBytes: limits.maxHeaderListBytes,
       }),
     );
     if (windows.connectionBytes > defaultWindowBytes) {
-      const update = Buffer.alloc(windowUpdateBytes);
-      encodeWindowUpdate(update, 0, 0, windows.connectionBytes - defaultWindowBytes);
-      this.sender.frame(update);
+      this.sender.windowUpdate(0, windows.connectionBytes - defaultWindowBytes);
       this.#receiveWindow.resize(windows.connectionBytes);
     }
-    socket.on("data", (chunk: Buffer) => this.#read(chunk));
-    socket.on("end", () => this.#lost("the peer closed the connection"));
-    socket.on("error", (error) => this.#lost(error.message));
-    socket.on("close", () => this.#socketClosed());
-    if (socket.connecting) {
-      socket.once("connect", () => {
-        this.#wasConnected = true;
-      });
-    }
+    this.#handshakeTimer = clock.after(limits.handshakeMs, () => this.#handshakeTimedOut());
+  }
+
+  get isClosed(): boolean {
+    return this.#link.isClosed;
   }
 
   // --- Requests of ours ---
@@ -211,7 +120,7 @@ export class Connection implements FrameListener, StreamHost, Flushable {
     });
     this.#nextId += 2;
     stream.isHeadRequest = fields[0]?.value === "HEAD" || fields[1]?.value === "HEAD";
-    stream.headAt = this.#output.committedBytes;
+    stream.headAt = this.#link.output.committedBytes;
     this.streams.add(stream);
     this.sender.headers(stream.id, fields, endsWithHead);
     if (!endsWithHead) stream.sendRequestBody(body);
@@ -241,48 +150,20 @@ export class Connection implements FrameListener, StreamHost, Flushable {
 
   forgetStream(stream: Stream): void {
     if (!this.streams.delete(stream.id)) return;
-    if (this.streams.size === 0 && this.isDraining) this.#mark();
+    if (this.streams.size === 0 && this.isDraining) this.#link.mark();
     if (!this.isServer) this.#events.slotFree();
   }
 
   #rst(id: number, code: ErrorCode): void {
-    if (this.#resetIds.size === rememberedResets) {
-      for (const oldest of this.#resetIds) {
-        this.#resetIds.delete(oldest);
-        break;
-      }
-      this.#hasForgottenResets = true;
-    }
-    this.#resetIds.add(id);
+    this.#resets.add(id);
     this.sender.rstStream(id, code);
-    this.#countControl();
+    this.#link.countControl();
   }
 
   // --- Input ---
 
-  #read(chunk: Buffer): void {
-    if (this.isClosing) return;
-    try {
-      const from = this.#prefaceLeft > 0 ? this.#readPreface(chunk) : 0;
-      if (from < chunk.length) this.#reader.read(chunk, from);
-    } catch (error) {
-      if (error instanceof ConnectionError) {
-        this.fail(error);
-      } else {
-        this.fail(new ConnectionError(ErrorCode.INTERNAL_ERROR, "defect while reading"));
-        throw error;
-      }
-    }
-  }
-
-  #readPreface(chunk: Buffer): number {
-    const at = clientPreface.length - this.#prefaceLeft;
-    const bytes = Math.min(this.#prefaceLeft, chunk.length);
-    if (chunk.compare(clientPreface, at, at + bytes, 0, bytes) !== 0) {
-      throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "no HTTP/2 preface");
-    }
-    this.#prefaceLeft -= bytes;
-    return bytes;
+  received(chunk: Buffer, from: number): void {
+    this.#reader.read(chunk, from);
   }
 
   dataBegins(id: number, flowBytes: number, paddingBytes: number): void {
@@ -311,7 +192,7 @@ export class Connection implements FrameListener, StreamHost, Flushable {
 
   data(_id: number, input: Buffer, start: number, stop: number, end: boolean): void {
     const stream = this.#dataStream;
-    if (start === stop && !end) this.#glitch("empty DATA");
+    if (start === stop && !end) this.#nuisances.glitch("empty DATA");
     if (stream === undefined || !mayReceive(stream.state)) return;
     if (stream.expectedBytes >= 0) {
       stream.expectedBytes -= stop - start;
@@ -352,7 +233,7 @@ export class Connection implements FrameListener, StreamHost, Flushable {
     const malformed = isTooLarge ? undefined : checkRequest(fields);
     const contentLength = isTooLarge ? -1 : facts.contentLength;
     if (malformed !== undefined || (end && contentLength > 0)) {
-      this.#countOwnReset(malformed ?? "content-length without content");
+      this.#nuisances.ownReset(malformed ?? "content-length without content");
       this.#rst(id, ErrorCode.PROTOCOL_ERROR);
       return;
     }
@@ -406,21 +287,20 @@ export class Connection implements FrameListener, StreamHost, Flushable {
       this.#checkNotIdle(id, "RST_STREAM");
       return;
     }
-    if (this.isServer && !this.#clientResets.take(this.#params.clock.nowMs())) {
-      throw tooMuch(ForcedClose.CLIENT_RESETS, "requests reset before their responses were complete");
-    }
+    if (this.isServer) this.#nuisances.clientReset();
     this.streams.delete(id);
     const isRefused = !this.isServer && code === ErrorCode.REFUSED_STREAM && !stream.hasHead;
     stream.die(new StreamError(code, "peer", `stream ${id}: reset by the peer with code ${code}`, isRefused));
-    if (this.streams.size === 0 && this.isDraining) this.#mark();
+    if (this.streams.size === 0 && this.isDraining) this.#link.mark();
     if (!this.isServer) this.#events.slotFree();
   }
 
   settings(input: Buffer, start: number, stop: number): void {
     if ((stop - start) / entryBytes > this.#limits.maxSettingsEntries) {
-      throw tooMuch(ForcedClose.SETTINGS_FLOOD, `more than ${this.#limits.maxSettingsEntries} settings in a frame`);
+      const detail = `more than ${this.#limits.maxSettingsEntries} settings in a frame`;
+      throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, detail, ForcedClose.SETTINGS_FLOOD);
     }
-    if (!this.#settingsBudget.take(this.#params.clock.nowMs())) throw tooMuch(ForcedClose.SETTINGS_FLOOD, "SETTINGS");
+    this.#nuisances.settings();
     const windowBefore = this.peer.initialWindowBytes;
     applySettings(this.peer, input, start, stop, !this.isServer);
     if (this.peer.headerTableBytes < this.#encoderTableBytes) {
@@ -437,7 +317,7 @@ export class Connection implements FrameListener, StreamHost, Flushable {
       }
     }
     this.sender.frame(settingsAckFrame);
-    this.#countControl();
+    this.#link.countControl();
     if (!this.isReady) {
       this.isReady = true;
       this.#events.ready();
@@ -446,11 +326,11 @@ export class Connection implements FrameListener, StreamHost, Flushable {
   }
 
   settingsAck(): void {
-    if (this.#unacknowledgedSettings === 0) {
-      this.#glitch("SETTINGS ACK that nobody asked for");
+    if (this.#areSettingsAcknowledged) {
+      this.#nuisances.glitch("SETTINGS ACK that nobody asked for");
       return;
     }
-    this.#unacknowledgedSettings--;
+    this.#areSettingsAcknowledged = true;
     this.#handshakeTimer?.cancel();
     this.#handshakeTimer = undefined;
     const size = this.#params.windows.streamBytes;
@@ -464,16 +344,9 @@ export class Connection implements FrameListener, StreamHost, Flushable {
       if (this.#drainTimer !== undefined && input.compare(drainPing, 0, 8, start, start + 8) === 0) this.#finalGoaway();
       return;
     }
-    // Bandwidth estimators ping with every burst of DATA, whoever sent it; what costs us is the PING that stands alone.
-    const messageFrames = this.#messageFrames + this.sender.messageFrames;
-    this.#pingsCovered = Math.max(this.#pingsCovered, messageFrames - maxPingsCovered);
-    if (this.#pingsCovered < messageFrames) this.#pingsCovered++;
-    else if (!this.#pings.take(this.#params.clock.nowMs()))
-      throw tooMuch(ForcedClose.PING_FLOOD, "PING without traffic");
-    this.#output.reserve(pingBytes);
-    this.#output.commit(encodePing(this.#output.slab, this.#output.offset, true, input, start));
-    this.#mark();
-    this.#countControl();
+    this.#nuisances.ping(this.#messageFrames + this.sender.messageFrames);
+    this.sender.ping(true, input, start);
+    this.#link.countControl();
   }
 
   goaway(input: Buffer, start: number, stop: number): void {
@@ -485,11 +358,11 @@ export class Connection implements FrameListener, StreamHost, Flushable {
     for (const stream of this.streams.list()) {
       if (stream.id <= lastStreamId) continue;
       this.streams.delete(stream.id);
-      this.#resetIds.add(stream.id);
+      this.#resets.add(stream.id);
       stream.die(new StreamError(ErrorCode.REFUSED_STREAM, "peer", `stream ${stream.id}: ${detail}`, true));
     }
     if (isFirst) this.#events.draining();
-    this.#mark();
+    this.#link.mark();
   }
 
   windowUpdate(id: number, increment: number): void {
@@ -506,7 +379,7 @@ export class Connection implements FrameListener, StreamHost, Flushable {
   }
 
   ignored(_id: number): void {
-    this.#glitch("PRIORITY or unknown frame");
+    this.#nuisances.glitch("PRIORITY or unknown frame");
   }
 
   // --- Broken rules ---
@@ -514,10 +387,10 @@ export class Connection implements FrameListener, StreamHost, Flushable {
   /** A frame for a stream that is not there (RFC 9113 section 5.1): idle, reset by us, or closed. */
   #lateFrame(id: number, what: string): void {
     this.#checkNotIdle(id, what);
-    if (id > this.#lastAccepted || this.#resetIds.has(id)) return;
-    if (!this.#hasForgottenResets)
+    if (id > this.#lastAccepted || this.#resets.has(id)) return;
+    if (!this.#resets.hasForgotten)
       throw new ConnectionError(ErrorCode.STREAM_CLOSED, `stream ${id}: ${what} on it closed`);
-    this.#glitch("frame for a closed stream");
+    this.#nuisances.glitch("frame for a closed stream");
   }
 
   #checkNotIdle(id: number, what: string): void {
@@ -526,52 +399,16 @@ export class Connection implements FrameListener, StreamHost, Flushable {
   }
 
   #streamError(stream: Stream, code: ErrorCode, detail: string): void {
-    this.#countOwnReset(detail);
+    this.#nuisances.ownReset(detail);
     this.resetStream(stream, code);
     stream.die(new StreamError(code, "us", `stream ${stream.id}: ${detail}`));
-  }
-
-  #countOwnReset(detail: string): void {
-    if (!this.#ownResets.take(this.#params.clock.nowMs())) throw tooMuch(ForcedClose.OWN_RESETS, detail);
-  }
-
-  #glitch(detail: string): void {
-    if (!this.#glitches.take(this.#params.clock.nowMs())) throw tooMuch(ForcedClose.GLITCHES, detail);
-  }
-
-  /** Answers to a peer that does not read its socket must not pile up. */
-  #countControl(): void {
-    if (this.#socket.writableLength === 0) this.#queuedControlFrames = 0;
-    else if (++this.#queuedControlFrames > this.#limits.maxQueuedControlFrames)
-      this.#breakOff(ForcedClose.CONTROL_QUEUE);
   }
 
   #handshakeTimedOut(): void {
     this.#handshakeTimer = undefined;
     const what = this.isReady ? "SETTINGS were not acknowledged" : "no SETTINGS came";
     const detail = `${what} in ${this.#limits.handshakeMs} ms`;
-    this.fail(new ConnectionError(ErrorCode.SETTINGS_TIMEOUT, detail, ForcedClose.HANDSHAKE_TIMEOUT));
-  }
-
-  // --- Output ---
-
-  #mark(): void {
-    if (this.#isMarked) return;
-    this.#isMarked = true;
-    flushThisTurn(this);
-  }
-
-  flush(): void {
-    this.#isMarked = false;
-    if (this.isClosed) return;
-    this.sender.sendQueued();
-    this.#output.flush();
-    if (this.isDraining && !this.isClosing && this.streams.size === 0 && this.#drainTimer === undefined) this.#finish();
-  }
-
-  #drained(): void {
-    this.#queuedControlFrames = 0;
-    if (this.sender.hasReady) this.#mark();
+    this.failed(new ConnectionError(ErrorCode.SETTINGS_TIMEOUT, detail, ForcedClose.HANDSHAKE_TIMEOUT));
   }
 
   // --- Ends ---
@@ -581,12 +418,11 @@ export class Connection implements FrameListener, StreamHost, Flushable {
     if (this.isDraining || this.isClosing) return;
     this.isDraining = true;
     if (!this.isServer) {
-      this.#mark();
+      this.#link.mark();
       return;
     }
     this.sender.frame(encodeGoaway(maxStreamId, ErrorCode.NO_ERROR, "drain"));
-    this.#output.reserve(pingBytes);
-    this.#output.commit(encodePing(this.#output.slab, this.#output.offset, false, drainPing, 0));
+    this.sender.ping(false, drainPing, 0);
     this.#drainTimer = this.#params.clock.after(drainPingMs, () => this.#finalGoaway());
   }
 
@@ -598,76 +434,66 @@ export class Connection implements FrameListener, StreamHost, Flushable {
     this.sender.frame(encodeGoaway(this.#lastAccepted, ErrorCode.NO_ERROR, "drain"));
   }
 
-  /** All streams have ended after a GOAWAY: says goodbye and closes. */
-  #finish(): void {
+  /** The output was flushed: when all streams have ended after a GOAWAY, says goodbye and closes. */
+  flushed(): void {
+    if (!this.isDraining || this.isClosing || this.streams.size > 0 || this.#drainTimer !== undefined) return;
     this.isClosing = true;
     if (!this.isServer) this.sender.frame(encodeGoaway(0, ErrorCode.NO_ERROR, ""));
-    this.#endSocket();
+    this.#link.end();
+  }
+
+  drained(): void {
+    if (this.sender.hasReady) this.#link.mark();
   }
 
   /** Closes by GOAWAY(code, reason); all streams die. */
-  fail(error: ConnectionError): void {
-    if (this.isClosing) return;
-    this.isClosing = true;
-    this.#events.forcedClose(error.reason, error.message);
-    this.#killStreams(`connection closed: ${error.message}`, this.isServer ? ErrorCode.CANCEL : error.code);
+  failed(error: ConnectionError): void {
+    if (!this.#close(error.reason, error.message, error.code)) return;
     this.sender.frame(encodeGoaway(this.#lastPeerId, error.code, `${error.reason}: ${error.message}`));
-    this.#endSocket();
+    this.#link.end();
   }
 
-  /** Closes at once, when nothing more can be said. */
-  #breakOff(reason: string): void {
-    if (this.isClosing) return;
+  /** Closes at once: the peer does not read, so nothing more can be said. */
+  stuck(reason: string): void {
+    if (this.#close(reason, "the peer does not read", ErrorCode.INTERNAL_ERROR)) this.#link.destroy(reason);
+  }
+
+  #close(reason: string, detail: string, code: ErrorCode): boolean {
+    if (this.isClosing) return false;
     this.isClosing = true;
-    this.#events.forcedClose(reason, "the peer does not read");
-    this.#killStreams(`connection closed: ${reason}`, this.isServer ? ErrorCode.CANCEL : ErrorCode.INTERNAL_ERROR);
-    this.#socket.destroy();
-  }
-
-  #lost(detail: string): void {
-    if (!this.isClosing) {
-      this.isClosing = true;
-      this.#killStreams(`connection lost: ${detail}`, this.isServer ? ErrorCode.CANCEL : ErrorCode.INTERNAL_ERROR);
-    }
-    this.#socket.destroy();
-  }
-
-  /** For the code that died streams carry, see body.ts: CANCEL to a server, INTERNAL_ERROR or the cause to a client. */
-  #killStreams(detail: string, code: ErrorCode): void {
-    const sentBytes = this.#wasConnected ? this.#output.handedBytes : 0;
-    const streams = this.streams.list();
-    this.streams.clear();
-    for (const stream of streams) {
-      const neverProcessed = !this.isServer && stream.headAt >= sentBytes;
-      stream.die(new StreamError(code, "connection", `stream ${stream.id}: ${detail}`, neverProcessed));
-    }
-  }
-
-  #endSocket(): void {
-    this.#output.flush();
-    this.#socket.end();
-    this.#lingerTimer = this.#params.clock.after(lingerMs, () => this.#socket.destroy());
+    this.#events.forcedClose(reason, detail);
+    this.#killStreams(`connection closed: ${detail}`, code);
+    return true;
   }
 
   /** Closes the socket without a word. */
   destroy(): void {
-    this.#lost("closed by us");
+    this.#link.destroy("closed by us");
   }
 
-  #socketClosed(): void {
-    if (this.isClosed) return;
-    this.#lost("the socket closed");
-    this.isClosed = true;
+  lost(detail: string): void {
+    if (this.isClosing) return;
+    this.isClosing = true;
+    this.#killStreams(`connection lost: ${detail}`, ErrorCode.INTERNAL_ERROR);
+  }
+
+  /** `code` is for the replies that broke off; requests that broke off are cancels, whatever the reason. */
+  #killStreams(detail: string, code: ErrorCode): void {
+    const writtenBytes = this.#link.writtenBytes;
+    const streams = this.streams.list();
+    this.streams.clear();
+    for (const stream of streams) {
+      const text = `stream ${stream.id}: ${detail}`;
+      const neverProcessed = !this.isServer && stream.headAt >= writtenBytes;
+      stream.die(new StreamError(this.isServer ? ErrorCode.CANCEL : code, "connection", text, neverProcessed));
+    }
+  }
+
+  closed(): void {
     this.#handshakeTimer?.cancel();
-    this.#lingerTimer?.cancel();
     this.#drainTimer?.cancel();
-    this.#output.close();
     this.#events.closed();
   }
 }
 
 const noFields: HeaderFields = [];
-
-function tooMuch(reason: string, detail: string): ConnectionError {
-  return new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, detail, reason);
-}

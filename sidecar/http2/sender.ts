@@ -8,12 +8,14 @@ import type { ErrorCode } from "./error-code.ts";
 import { overflows, sendable } from "./flow-control.ts";
 import {
   encodeFrameHeader,
+  encodePing,
   encodeRstStream,
   encodeWindowUpdate,
   Flag,
   FrameType,
   frameHeaderBytes,
   maxFrameBytes,
+  pingBytes,
   rstStreamBytes,
   typeFlags,
   windowUpdateBytes,
@@ -146,6 +148,13 @@ export class Sender {
   windowUpdate(id: number, increment: number): void {
     this.output.reserve(windowUpdateBytes);
     this.output.commit(encodeWindowUpdate(this.output.slab, this.output.offset, id, increment));
+    this.#wake();
+  }
+
+  /** PING with the 8 octets at `from` of `payload`. */
+  ping(ack: boolean, payload: Buffer, from: number): void {
+    this.output.reserve(pingBytes);
+    this.output.commit(encodePing(this.output.slab, this.output.offset, ack, payload, from));
     this.#wake();
   }
 

@@ -7,7 +7,8 @@
 import type { Socket } from "node:net";
 import type { Clock } from "../../common/clock.ts";
 import type { BodySource } from "./body.ts";
-import { Connection, type ConnectionEvents, defaultWindows, type Windows } from "./connection.ts";
+import { Connection } from "./connection.ts";
+import { type ConnectionEvents, defaultWindows, type Windows } from "./connection-params.ts";
 import { ConnectionError, type ErrorCode, type StreamError } from "./error-code.ts";
 import { fieldValue, HeaderField, type HeaderFields } from "./header-field.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
@@ -95,7 +96,7 @@ export class ServerConnection {
 
   /** GOAWAY(code) and close; all streams die. `detail` goes into GOAWAY's debug text. */
   destroy(code: ErrorCode, detail: string): void {
-    this.#connection.fail(new ConnectionError(code, detail));
+    this.#connection.failed(new ConnectionError(code, detail));
   }
 }
 

@@ -3,7 +3,7 @@
 
 import { createServer, type Server, type Socket } from "node:net";
 import type { Clock } from "../../common/clock.ts";
-import type { Windows } from "../http2/connection.ts";
+import type { Windows } from "../http2/connection-params.ts";
 import { ErrorCode } from "../http2/error-code.ts";
 import type { Limits } from "../http2/limits.ts";
 import { ServerConnection, type ServerStream } from "../http2/server.ts";
@@ -34,7 +34,9 @@ export interface Listening {
   readonly connections: number;
   /** Stops accepting; open connections go on. Resolves when the port is free. */
   close(): Promise<void>;
-  /** Stops accepting, tells all connections to go away, and resolves when they have; after `graceMs` they are closed. */
+  /**
+   * Stops accepting, tells all connections to go away, and resolves when they have; after `graceMs` they are closed.
+   */
   drain(graceMs: number): Promise<void>;
 }
 

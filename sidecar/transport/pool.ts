@@ -1,6 +1,6 @@
-// The connections to all endpoints, by host and port. A request goes onto a connection that has a stream free; when none
-// has, a further connection is opened, up to a cap, and requests wait in line for it. Connections that drain or closed
-// are forgotten; idle ones are closed after a while.
+// The connections to all endpoints, by host and port. A request goes onto a connection that has a stream free; when
+// none has, a further connection is opened, up to a cap, and requests wait in line for it. Connections that drain or
+// closed are forgotten; idle ones are closed after a while.
 //
 // A request that never got onto a connection fails with neverProcessed, so it may be sent elsewhere.
 

@@ -152,7 +152,7 @@ export class FramePeer {
   }
 
   send(...frames: Buffer[]): void {
-    this.socket.write(Buffer.concat(frames));
+    if (this.socket.writable) this.socket.write(Buffer.concat(frames));
   }
 
   /** The next frame of one of these types; others in between are passed over. Fails when the connection closes before. */

@@ -1,0 +1,43 @@
+// What a connection is made with, in either role: its socket, its limits and windows, and whom it tells. Used by
+// connection.ts and by the two roles that wrap it (server.ts, client.ts).
+
+import type { Socket } from "node:net";
+import type { Clock } from "../../common/clock.ts";
+import type { Limits } from "./limits.ts";
+import type { Stream } from "./stream.ts";
+
+/** What we let a peer send before it must wait for credit. */
+export interface Windows {
+  readonly streamBytes: number;
+  readonly connectionBytes: number;
+}
+
+/** One stalled stream holds at most a stream's window; four can send at full speed before credit has to come back. */
+export const defaultWindows: Windows = { streamBytes: 262_144, connectionBytes: 1_048_576 };
+
+export interface ConnectionParams {
+  readonly socket: Socket;
+  readonly isServer: boolean;
+  readonly clock: Clock;
+  readonly limits: Limits;
+  readonly windows: Windows;
+  readonly events: ConnectionEvents;
+}
+
+/** What the wrapping role is told. */
+export interface ConnectionEvents {
+  /** Server: a well-formed request. */
+  request(stream: Stream): void;
+  /** Server: a request whose header is over a limit; it is to be answered and not to be passed on. */
+  tooLarge(stream: Stream): void;
+  /** The peer's first SETTINGS came. */
+  ready(): void;
+  /** Client: a stream may have become free, by an end or by SETTINGS. */
+  slotFree(): void;
+  /** Client: the peer sent GOAWAY. */
+  draining(): void;
+  /** We closed it, for this reason (see limits.ts). */
+  forcedClose(reason: string, detail: string): void;
+  /** The socket is closed. */
+  closed(): void;
+}
