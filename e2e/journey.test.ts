@@ -2,7 +2,7 @@
 // real grpcurl, Ctrl-C.
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ferry, Running, runToEnd } from "./testing/ferry.ts";
+import { ferry, Running, runToEnd, startFerry } from "./testing/ferry.ts";
 import { takePort } from "./testing/free-port.ts";
 import { makeHome, type TestHome } from "./testing/home.ts";
 import { command, eventually, queryV1, queryV2 } from "./testing/stack.ts";
@@ -19,7 +19,7 @@ beforeAll(async () => {
   gateway = `127.0.0.1:${port}`;
   await release();
   start = new Running("npm", ["start", "--silent", "--", "--gateway", gateway], { home: home.path, detached: true });
-  await start.waitFor((line) => (line.startsWith("ready after ") ? line : undefined), 90_000);
+  await start.waitFor((line) => (line.startsWith("Ctrl-C drains") ? line : undefined), 90_000);
 });
 afterAll(async () => {
   start?.signal("SIGTERM");
@@ -112,7 +112,7 @@ describe("through the gateway", () => {
   });
 
   test("WatchQuotes shows a new quote in less than a second", async () => {
-    const watch = new Running("npx", ["ferry", "call", `${queryV1}/WatchQuotes`, "{}", "-v"], { home: home.path });
+    const watch = startFerry(["call", `${queryV1}/WatchQuotes`, "{}", "-v"], { home: home.path });
     try {
       // -v shows the reply's header, which comes as soon as the watch stands.
       await eventually("the watch stands", 20_000, async () =>
