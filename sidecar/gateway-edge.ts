@@ -21,6 +21,7 @@ export interface GatewayEdgeDeps {
   readonly descriptors: Pick<DescriptorSource, "known">;
   table(): RouteTable | undefined;
   isReady(): boolean;
+  isDraining(): boolean;
 }
 
 export class GatewayEdge {
@@ -31,10 +32,11 @@ export class GatewayEdge {
   constructor(deps: GatewayEdgeDeps) {
     this.#deps = deps;
     this.#view = new EdgeView({
-      table: deps.table,
+      table: () => deps.table(),
       descriptors: deps.descriptors,
       grpcServices: () => this.#services,
-      isReady: deps.isReady,
+      isReady: () => deps.isReady(),
+      isDraining: () => deps.isDraining(),
     });
   }
 

@@ -23,6 +23,7 @@ import { imageDescriptors } from "./descriptors/image-descriptors.ts";
 import { reflect } from "./descriptors/reflect.ts";
 import { DirectoryRegistry } from "./discovery/directory/directory-registry.ts";
 import type { Registry } from "./discovery/registry.ts";
+import { edgeMethods } from "./edge/edge.ts";
 import { GatewayEdge } from "./gateway-edge.ts";
 import { type Observation, startObservation } from "./observation.ts";
 import type { Registrar } from "./registrar.ts";
@@ -203,6 +204,7 @@ export class Sidecar {
   /** Whether descriptors know the method: of the application, or of an upstream in force. */
   knowsMethod(path: string): boolean {
     if (Object.hasOwn(this.#ownMethods, path)) return true;
+    if (this.#edge !== undefined && edgeMethods.has(path)) return true;
     return this.#data.upstreams.snapshots().some((snapshot) => Object.hasOwn(snapshot.methods, path));
   }
 
@@ -290,6 +292,7 @@ export class Sidecar {
       descriptors,
       table: () => this.#data.upstreams.table(service),
       isReady: () => this.notReady === "",
+      isDraining: () => this.#state === "draining",
     });
     descriptors.onMethods(() => edge.changed());
     return edge;
