@@ -149,9 +149,10 @@ interface StayParams {
 async function stayUp(params: StayParams): Promise<void> {
   const { instance, signal, out, startTimeoutMs, home } = params;
   const ended = instance.appExited;
-  const healthy = waitUntilHealthy(instance, startTimeoutMs, signal.aborted).then(() => "healthy" as const);
+  const over = new AbortController();
+  const healthy = waitUntilHealthy(instance, startTimeoutMs, over.signal).then(() => "healthy" as const);
   healthy.catch(() => {}); // When the command ended first, that is what is told.
-  const outcome = await Promise.race([healthy, ended, signal.first]);
+  const outcome = await Promise.race([healthy, ended, signal.first]).finally(() => over.abort());
   if (outcome !== "healthy") return;
   const { id, service } = instance.spec;
   const { inbound, outbound, admin, upstreams } = instance.addresses;

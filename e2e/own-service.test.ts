@@ -1,6 +1,5 @@
 // The product: services that know nothing of Ferry, served through the gateway by `ferry run`.
 
-import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ferry, type Running, root, startFerry } from "./testing/ferry.ts";
 import { freePort } from "./testing/free-port.ts";
@@ -116,8 +115,4 @@ test("a kill -9 of ferry run itself leaves neither the command nor the sidecar b
   } finally {
     home.remove();
   }
-});
-
-test("the examples' server says nothing of Ferry", () => {
-  expect(readFileSync(`${root}/examples/greeter-python/server.py`, "utf8")).not.toMatch(/^import .*ferry/im);
 });

@@ -1,10 +1,11 @@
-import { fromBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import { afterEach, describe, expect, test } from "vitest";
 import { file_buf_validate_validate } from "../../gen/buf/validate/validate_pb.ts";
 import {
   file_quoter_command_v1_quote_command_service as commandFile,
   SubmitQuoteRequestSchema,
+  SubmitQuoteResponseSchema,
 } from "../../gen/quoter/command/v1/quote_command_service_pb.ts";
 import { file_quoter_query_v1_quote_query_service as queryFile } from "../../gen/quoter/query/v1/quote_query_service_pb.ts";
 import { findMethod } from "./method.ts";
@@ -60,6 +61,15 @@ describe("a method found by reflection", () => {
   test("refuses JSON that does not fit, naming the field", async () => {
     const method = await find(submit);
     expect(() => method.encode({ texd: "t" })).toThrow(/SubmitQuoteRequest.*"texd"/);
+  });
+
+  test("has JSON names although the server left them out", async () => {
+    const method = await find(submit);
+    const reply = toBinary(
+      SubmitQuoteResponseSchema,
+      create(SubmitQuoteResponseSchema, { quoteId: "q1", position: "7" }),
+    );
+    expect(method.decode(reply)).toEqual({ quoteId: "q1", position: "7" });
   });
 
   test("knows streams", async () => {

@@ -10,6 +10,7 @@ import {
   toBinary,
 } from "@bufbuild/protobuf";
 import {
+  type DescriptorProto,
   type FileDescriptorProto,
   FileDescriptorProtoSchema,
   file_google_protobuf_any,
@@ -97,7 +98,9 @@ export class Reflection {
       throw new CommandError(`${this.#where}: reflection failed: ${response.value.errorMessage}`);
     }
     if (response.case !== "fileDescriptorResponse") throw this.#odd(response.case);
-    return response.value.fileDescriptorProto.map((bytes) => fromBinary(FileDescriptorProtoSchema, bytes));
+    return response.value.fileDescriptorProto.map((bytes) =>
+      fillJsonNames(fromBinary(FileDescriptorProtoSchema, bytes)),
+    );
   }
 
   async #ask(question: Question) {
@@ -133,4 +136,19 @@ export class Reflection {
   #odd(found: string | undefined): CommandError {
     return new CommandError(`${this.#where}: reflection answered with ${found ?? "nothing"}, which was not asked for`);
   }
+}
+
+/** Python's servers leave out what can be derived, and fields without a JSON name would all be called "". */
+function fillJsonNames(file: FileDescriptorProto): FileDescriptorProto {
+  const fill = (message: DescriptorProto) => {
+    for (const field of message.field) field.jsonName ||= jsonNameOf(field.name);
+    message.nestedType.forEach(fill);
+  };
+  file.messageType.forEach(fill);
+  return file;
+}
+
+/** protobuf's rule: a letter behind an underscore becomes a capital, underscores go. */
+function jsonNameOf(name: string): string {
+  return name.replace(/_+(.?)/g, (_, letter: string) => letter.toUpperCase());
 }

@@ -2,8 +2,21 @@
 // only; and any further methods on bytes.
 
 import type { AddressInfo } from "node:net";
-import { create, type DescFile, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
-import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
+import {
+  clearField,
+  clone,
+  create,
+  type DescFile,
+  fromBinary,
+  type MessageInitShape,
+  toBinary,
+} from "@bufbuild/protobuf";
+import {
+  type DescriptorProto,
+  FieldDescriptorProtoSchema,
+  type FileDescriptorProto,
+  FileDescriptorProtoSchema,
+} from "@bufbuild/protobuf/wkt";
 import { type handleBidiStreamingCall, Server, ServerCredentials } from "@grpc/grpc-js";
 import type { Address } from "../../../common/settings.ts";
 import {
@@ -65,6 +78,17 @@ function answer(question: string | undefined, value: string, files: readonly Des
       : file.services.some(({ typeName }) => typeName === value);
   const file = files.find(isWanted);
   if (file === undefined) return { case: "errorResponse", value: { errorCode: 5, errorMessage: `${value} not found` } };
-  const fileDescriptorProto = [toBinary(FileDescriptorProtoSchema, file.proto)];
+  const fileDescriptorProto = [toBinary(FileDescriptorProtoSchema, withoutJsonNames(file))];
   return { case: "fileDescriptorResponse", value: { fileDescriptorProto } };
+}
+
+/** As Python's servers answer: what can be derived is left out. */
+function withoutJsonNames(file: DescFile): FileDescriptorProto {
+  const proto = clone(FileDescriptorProtoSchema, file.proto);
+  const strip = (message: DescriptorProto) => {
+    for (const field of message.field) clearField(field, FieldDescriptorProtoSchema.field.jsonName);
+    message.nestedType.forEach(strip);
+  };
+  proto.messageType.forEach(strip);
+  return proto;
 }
