@@ -70,7 +70,11 @@ export const zones: readonly Zone[] = [
     why: "the control part makes snapshots and knows no call",
   },
   { path: "sidecar/admin-view.ts", may: ["sidecar", "common"], why: "composes what the admin server shows" },
-  { path: "sidecar/app-side.ts", may: ["sidecar", "common"], why: "composes health checks, reflection and registration" },
+  {
+    path: "sidecar/app-side.ts",
+    may: ["sidecar", "common"],
+    why: "composes health checks, reflection and registration",
+  },
   { path: "sidecar/gateway-edge.ts", may: ["sidecar", "common"], why: "composes the gateway's own answers and routes" },
   { path: "sidecar/observation.ts", may: ["sidecar", "common"], why: "composes metrics, spans and the access log" },
   { path: "sidecar/data-plane.ts", may: ["sidecar", "common"], why: "composes listeners, stacks and the pool" },
