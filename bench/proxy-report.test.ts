@@ -11,8 +11,9 @@ const measurement = (peer: string, rps: number, changes: Partial<Measurement> = 
 describe("makeReport", () => {
   test("takes medians over the runs and adds up what was served", () => {
     const { rows } = makeReport([measurement("ferry", 100), measurement("ferry", 300), measurement("ferry", 200)]);
+    const core = { cpu: 0.5, rpsPerCore: 400 };
     expect(rows).toEqual([
-      { peer: "ferry", workload: "1x1", rps: 200, p50Us: 10, p99Us: 20, cpu: 0.5, errors: 0, served: 300, runs: 3 },
+      { peer: "ferry", workload: "1x1", rps: 200, p50Us: 10, p99Us: 20, ...core, errors: 0, served: 300, runs: 3 },
     ]);
   });
 
@@ -36,8 +37,8 @@ describe("makeReport", () => {
   test("shows the fastest first", () => {
     const table = formatTable(makeReport([measurement("haproxy", 50), measurement("ferry", 100)]));
     expect(table.split("\n").slice(2)).toEqual([
-      "| 1x1 | ferry | 100 | 2.00 | 10 | 20 | 0.5 |",
-      "| 1x1 | haproxy | 50 | 1.00 | 10 | 20 | 0.5 |",
+      "| 1x1 | ferry | 100 | 2.00 | 10 | 20 | 0.5 | 200 |",
+      "| 1x1 | haproxy | 50 | 1.00 | 10 | 20 | 0.5 | 100 |",
     ]);
   });
 });

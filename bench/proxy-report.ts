@@ -31,6 +31,8 @@ export interface Row {
   readonly p99Us: number;
   /** The share of its core that the proxy had; well below 1 at many streams means that others had the rest. */
   readonly cpu: number | undefined;
+  /** rps / cpu: what a core of its own would have given, as far as that can be told. */
+  readonly rpsPerCore: number | undefined;
   readonly errors: number;
   readonly served: number;
   readonly runs: number;
@@ -76,13 +78,16 @@ function makeRow(group: readonly Measurement[]): Row {
   const { peer, workload } = group[0]!;
   const middle = (pick: (measurement: Measurement) => number) => Math.round(median(group.map(pick)));
   const sum = (pick: (measurement: Measurement) => number) => group.reduce((total, one) => total + pick(one), 0);
+  const cpus = group.flatMap(({ cpu }) => cpu ?? []);
+  const perCore = group.flatMap(({ rps, cpu }) => (cpu === undefined || cpu === 0 ? [] : rps / cpu));
   return {
     peer,
     workload,
     rps: middle(({ rps }) => rps),
     p50Us: middle(({ p50Us }) => p50Us),
     p99Us: middle(({ p99Us }) => p99Us),
-    cpu: group[0]!.cpu === undefined ? undefined : round(median(group.map(({ cpu }) => cpu ?? 0))),
+    cpu: cpus.length === 0 ? undefined : round(median(cpus)),
+    rpsPerCore: perCore.length === 0 ? undefined : Math.round(median(perCore)),
     errors: sum(({ errors }) => errors),
     served: sum(({ served }) => served),
     runs: group.length,
@@ -116,17 +121,17 @@ function round(ratio: number): number {
 /** The rows as a Markdown table, the fastest peer of each workload first. */
 export function formatTable({ rows, ratios }: Report): string {
   const lines = [
-    "| workload | peer | req/s | x HAProxy | p50 us | p99 us | cpu |",
-    "|---|---|---:|---:|---:|---:|---:|",
+    "| workload | peer | req/s | x HAProxy | p50 us | p99 us | cpu | req/s per core |",
+    "|---|---|---:|---:|---:|---:|---:|---:|",
   ];
   const workloads = [...new Set(rows.map(({ workload }) => workload))];
   for (const workload of workloads) {
     const sorted = rows.filter((row) => row.workload === workload).sort((a, b) => b.rps - a.rps);
-    for (const { peer, rps, p50Us, p99Us, cpu } of sorted) {
+    for (const { peer, rps, p50Us, p99Us, cpu, rpsPerCore } of sorted) {
       const ratio = ratios[workload]?.[peer]?.toFixed(2) ?? "";
-      lines.push(
-        `| ${workload} | ${peer} | ${rps.toLocaleString("en")} | ${ratio} | ${p50Us} | ${p99Us} | ${cpu ?? ""} |`,
-      );
+      const latencies = `${p50Us} | ${p99Us}`;
+      const core = `${cpu ?? ""} | ${rpsPerCore?.toLocaleString("en") ?? ""}`;
+      lines.push(`| ${workload} | ${peer} | ${rps.toLocaleString("en")} | ${ratio} | ${latencies} | ${core} |`);
     }
   }
   return lines.join("\n");
