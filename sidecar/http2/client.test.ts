@@ -302,7 +302,7 @@ describe("never processed", () => {
     expect(unwritten.failures).toMatchObject([{ initiator: "connection", neverProcessed: true }]);
   });
 
-  test("a server that does not answer SETTINGS, refuses, or speaks something else: ready() rejects, never processed", async () => {
+  test("no SETTINGS, a refusal or another protocol: ready() rejects, never processed", async () => {
     const clock = new TestingClock();
     const silent = await FramePeer.listen({ isSilent: true });
     const dialling = plaintextDialer(clock)("127.0.0.1", silent.port, 300);

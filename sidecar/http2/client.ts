@@ -16,7 +16,10 @@ export type ReplyListener = StreamListener;
 
 /** A request of ours that is under way. */
 export interface ClientStream {
-  /** RST_STREAM(code), unless the response was complete. The listener is told `failed` or its body `abort`, then `ended`. */
+  /**
+   * RST_STREAM(code), unless the response was complete. The listener is told `failed`, or its body's sink `abort`, then
+   * `ended`.
+   */
   cancel(code: ErrorCode): void;
 }
 
@@ -87,14 +90,14 @@ export class ClientConnection {
     return isReady ? "open" : "connecting";
   }
 
-  /** Resolves with the peer's SETTINGS; rejects with StreamError(neverProcessed) if it cannot connect or speaks no HTTP/2. */
+  /** Resolves with the peer's SETTINGS; rejects with StreamError(neverProcessed) if none come. */
   ready(): Promise<void> {
     return this.#ready;
   }
 
   /**
-   * Opens a stream. `body` undefined: END_STREAM on HEADERS. Throws StreamError(neverProcessed) when `available` is 0, or
-   * when the header is larger than the peer takes.
+   * Opens a stream. `body` undefined: END_STREAM on HEADERS. Throws StreamError(neverProcessed) when `available` is 0
+   * or when the header is larger than the peer takes.
    */
   request(fields: HeaderFields, body: BodySource | undefined, listener: ReplyListener): ClientStream {
     return this.#connection.open(fields, body, listener);

@@ -35,7 +35,7 @@ export const Flag = {
 } as const;
 
 export const frameHeaderBytes = 9;
-/** SETTINGS_MAX_FRAME_SIZE's default and least value. We announce it and never send more, so no frame needs splitting. */
+/** SETTINGS_MAX_FRAME_SIZE's default and least value. We announce it and never send more: no frame needs splitting. */
 export const maxFrameBytes = 16_384;
 export const maxWindow = 2 ** 31 - 1;
 export const maxStreamId = 2 ** 31 - 1;

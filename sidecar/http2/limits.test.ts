@@ -1,5 +1,5 @@
-// Each limit is reached by a peer that misbehaves: the connection is closed with ENHANCE_YOUR_CALM (or the stream refused)
-// under one reason, which is in GOAWAY's debug text and told to whoever counts.
+// Each limit is reached by a peer that misbehaves: the connection is closed with ENHANCE_YOUR_CALM (or the stream
+// refused) under one reason, which is in GOAWAY's debug text and told to whoever counts.
 
 import { once } from "node:events";
 import { connect } from "node:net";

@@ -1,5 +1,5 @@
-// A connection's hold on its socket: the preface on both sides, input to whoever reads frames, one flush a turn, and the
-// ways a socket ends. connection.ts decides when; this file knows how.
+// A connection's hold on its socket: the preface on both sides, input to whoever reads frames, one flush a turn, and
+// the ways a socket ends. connection.ts decides when; this file knows how.
 //
 // Guarantees: a GOAWAY that was written is delivered before the socket is closed (we go on reading for a while, since
 // closing with unread input would reset the connection and lose it); `closed` is told exactly once.

@@ -100,8 +100,8 @@ export function checkResponse(fields: HeaderFields): string | undefined {
     const kind = kindOf(field);
     if (kind === Kind.STATUS) {
       if (isRegular || facts.status !== 0) return "response: :status is late or repeated";
-      if (!/^[1-9]\d\d$/.test(field.value)) return "response: :status is not a number of three digits";
-      facts.status = Number(field.value);
+      facts.status = statusOf(field.value);
+      if (facts.status === 0) return "response: :status is not a number from 100 to 999";
       continue;
     }
     isRegular = true;
@@ -125,11 +125,21 @@ export function checkTrailers(fields: HeaderFields): string | undefined {
 }
 
 function takeContentLength(value: string): boolean {
-  if (!/^\d{1,15}$/.test(value)) return false;
-  const length = Number(value);
+  if (value.length === 0 || value.length > 15) return false;
+  let length = 0;
+  for (let i = 0; i < value.length; i++) {
+    const digit = value.charCodeAt(i) - 0x30;
+    if (digit < 0 || digit > 9) return false;
+    length = 10 * length + digit;
+  }
   if (facts.contentLength !== -1 && facts.contentLength !== length) return false;
   facts.contentLength = length;
   return true;
+}
+
+function statusOf(value: string): number {
+  if (value === "200") return 200;
+  return /^[1-9]\d\d$/.test(value) ? Number(value) : 0;
 }
 
 function kindOf(field: HeaderField): number {

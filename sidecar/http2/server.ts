@@ -30,7 +30,7 @@ export interface ServerStream {
   sendBody(body: BodySource): void;
   /** RST_STREAM; what is queued is dropped. */
   reset(code: ErrorCode): void;
-  /** Told once if the client goes away before the response was sent: by RST_STREAM, a broken rule or connection loss. */
+  /** Told once if the client goes away before all was sent: by RST_STREAM, a broken rule or a lost connection. */
   onAbort(listener: (error: StreamError) => void): void;
   /** Told once when all was sent or the stream died, with the octets of response body that were sent. */
   onClose(listener: (sentBytes: number) => void): void;
@@ -85,7 +85,7 @@ export class ServerConnection {
     return this.#connection.streams.size;
   }
 
-  /** Two-step GOAWAY: (2^31-1), PING, then the last id. Resolves when all streams have ended and the socket is closed. */
+  /** Two-step GOAWAY: (2^31-1), PING, the last id. Resolves when all streams have ended and the socket is closed. */
   drain(): Promise<void> {
     if (this.#connection.isClosed) return Promise.resolve();
     return new Promise((resolve) => {

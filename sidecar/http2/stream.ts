@@ -256,8 +256,8 @@ export class Stream implements BodySource, BodySink, SendingStream {
   }
 
   /**
-   * Of a response: RST_STREAM(code). Of a request: the rest is thrown away and the sender is told by RST_STREAM once the
-   * response is complete, since a reset at once would take the response with it.
+   * Of a response: RST_STREAM(code). Of a request: the rest is thrown away and the sender is told by RST_STREAM once
+   * the response is complete, since a reset at once would take the response with it.
    */
   cancel(code: ErrorCode): void {
     if (this.#host.isServer) {

@@ -54,7 +54,7 @@ export class Pool {
     }
     let endpoint = ports.get(port);
     if (endpoint === undefined) {
-      endpoint = new EndpointConnections(host, port, this.#options);
+      endpoint = new EndpointConnections(host, port, this.#options, () => this.#forget(host, port));
       ports.set(port, endpoint);
     }
     if (this.#isClosed) {
@@ -72,9 +72,15 @@ export class Pool {
     await Promise.all(endpoints.map((endpoint) => endpoint.close()));
     this.#hosts.clear();
   }
+
+  #forget(host: string, port: number): void {
+    const ports = this.#hosts.get(host);
+    ports?.delete(port);
+    if (ports?.size === 0) this.#hosts.delete(host);
+  }
 }
 
-/** The connections to one endpoint and the requests that wait for one. */
+/** The connections to one endpoint and the requests that wait for one. Forgotten when there is neither. */
 class EndpointConnections {
   readonly #host: string;
   readonly #port: number;
@@ -86,8 +92,10 @@ class EndpointConnections {
   #isClosed = false;
   #idleTimer: Timer | undefined = undefined;
   #usedSinceCheck = false;
+  readonly #onEmpty: () => void;
 
-  constructor(host: string, port: number, options: PoolOptions) {
+  constructor(host: string, port: number, options: PoolOptions, onEmpty: () => void) {
+    this.#onEmpty = onEmpty;
     this.#host = host;
     this.#port = port;
     this.#options = options;
@@ -148,6 +156,7 @@ class EndpointConnections {
         this.#dialling--;
         // Those that wait may still get onto a connection that there is.
         if (this.#dialling === 0 && this.#open.length === 0) this.#failWaiting(asStreamError(error));
+        this.#checkEmpty();
       },
     );
   }
@@ -157,11 +166,19 @@ class EndpointConnections {
       connection.destroy();
       return;
     }
+    if (connection.state !== "open") {
+      const detail = `${this.#host}:${this.#port}: went away as soon as it was connected`;
+      if (this.#open.length === 0)
+        this.#failWaiting(new StreamError(ErrorCode.CONNECT_ERROR, "connection", detail, true));
+      this.#checkEmpty();
+      return;
+    }
     this.#open.push(connection);
     connection.onDraining(() => this.#retire(connection));
     connection.onClose(() => {
       this.#retire(connection);
       this.#closing.delete(connection);
+      this.#checkEmpty();
     });
     this.#watchIdle();
     this.#startWaiting();
@@ -174,6 +191,13 @@ class EndpointConnections {
     this.#open.splice(at, 1);
     this.#closing.add(connection);
     if (this.#waiting.length > 0 && this.#dialling === 0) this.#dial(retireDialTimeoutMs);
+  }
+
+  #checkEmpty(): void {
+    if (this.#open.length + this.#closing.size + this.#dialling + this.#waiting.length > 0 || this.#isClosed) return;
+    this.#idleTimer?.cancel();
+    this.#idleTimer = undefined;
+    this.#onEmpty();
   }
 
   #startWaiting(): void {

@@ -44,8 +44,9 @@ export interface EchoServer {
 }
 
 /**
- * Unary: the request; `x-fail: <code>` fails with that code, `x-sleep` never answers. ClientStream: the number of octets
- * received. ServerStream: the request's text is `count,size`. Duplex: echoes. All send back `x-echo-bin` as trailer.
+ * Unary: the request; `x-fail: <code>` fails with that code, `x-sleep` never answers. ClientStream: the number of
+ * octets received. ServerStream: the request's text is `count,size`. Duplex: echoes. All send `x-echo-bin`
+ * back as a trailer.
  */
 export async function startEchoServer(): Promise<EchoServer> {
   const seen = { calls: 0, cancelled: 0 };

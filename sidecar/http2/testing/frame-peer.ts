@@ -117,8 +117,7 @@ export class FramePeer {
     this.socket = socket;
     this.#preface = isServer ? clientPreface.length : 0;
     this.#isSilent = options.isSilent === true;
-    this.closed = once(socket, "close");
-    this.closed.catch(() => {});
+    this.closed = new Promise((resolve) => socket.once("close", resolve));
     socket.on("error", () => {});
     socket.on("data", (chunk: Buffer) => this.#read(chunk));
     socket.on("close", () => {
@@ -155,7 +154,7 @@ export class FramePeer {
     if (this.socket.writable) this.socket.write(Buffer.concat(frames));
   }
 
-  /** The next frame of one of these types; others in between are passed over. Fails when the connection closes before. */
+  /** The next frame of one of these types; others in between are passed over. Fails if the connection closes before. */
   async next(...types: FrameName[]): Promise<SeenFrame> {
     for (;;) {
       const found = this.seen.slice(this.#taken).findIndex((frame) => types.includes(frame.type));
