@@ -23,7 +23,7 @@ afterAll(async () => {
   await stack?.dispose();
 });
 
-test("a deadline of 50 ms against a sleeping handler is answered at 50 to 70 ms, and the handler sees the cancel", async () => {
+test("a deadline of 50 ms on a sleeping handler is answered at 50 to 70 ms, and it sees the cancel", async () => {
   const connection = await openRawHttp2(stack.gateway);
   const call = (sleepMs: number, headers: Record<string, string>) =>
     connection.call("/e2e.Sleeper/Sleep", Buffer.from(`${sleepMs}`), headers);

@@ -69,7 +69,7 @@ describe("through the gateway", () => {
   let quoteId: string;
   let position: string;
 
-  test("npx ferry call submits a quote, and its own write is read by id, at random, in the list, by v1 and v2", async () => {
+  test("npx ferry call submits a quote and reads its own write by id, at random and in the list", async () => {
     const submitted = await npx("call", `${command}/SubmitQuote`, '{"text":"Hic Rhodus, hic salta.","author":"Aesop"}');
     expect(submitted.code, submitted.stderr).toBe(0);
     ({ quoteId, position } = JSON.parse(submitted.stdout));

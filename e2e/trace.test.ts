@@ -53,7 +53,7 @@ const handled = [
 ];
 const indented = (by: number) => handled.map((line) => " ".repeat(by) + line);
 
-test("one SubmitQuote by ferry call is one connected trace over gateway, sidecar, command, append and projections", async () => {
+test("one SubmitQuote by ferry call is one connected trace from the client to both projections", async () => {
   const done = await stack.call(`${command}/SubmitQuote`, { text: "Ariadne's thread.", author: "A weaver" });
   expect(done.code).toBe("OK");
   const client = receiver.spans.findLast(({ service }) => service === "ferry-call");

@@ -7,13 +7,14 @@ import {
   SubmitQuoteRequestSchema,
   SubmitQuoteResponseSchema,
 } from "../../gen/quoter/command/v1/quote_command_service_pb.ts";
-import { file_quoter_query_v1_quote_query_service as queryFile } from "../../gen/quoter/query/v1/quote_query_service_pb.ts";
+import * as query from "../../gen/quoter/query/v1/quote_query_service_pb.ts";
 import { findMethod } from "./method.ts";
 import { openClient } from "./raw-call.ts";
 import { Reflection } from "./reflect.ts";
 import { reflectionServer } from "./testing/reflection-server.ts";
 
-const files = [commandFile, queryFile, file_buf_validate_validate, file_google_protobuf_timestamp];
+const validate = file_buf_validate_validate;
+const files = [commandFile, query.file_quoter_query_v1_quote_query_service, validate, file_google_protobuf_timestamp];
 const cleanUps: (() => void)[] = [];
 afterEach(() => {
   for (const cleanUp of cleanUps.splice(0)) cleanUp();

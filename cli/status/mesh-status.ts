@@ -9,7 +9,7 @@ export interface InstanceStatus {
   readonly sidecarPid: number;
   /** `host:port` where other sidecars reach it; empty when it is absent. */
   readonly inbound: string;
-  /** As the registry has it, `absent` when it should be registered and is not, `unreachable` when its sidecar is silent. */
+  /** The registry's; `absent`: it should be registered and is not; `unreachable`: its sidecar does not answer. */
   readonly health: "passing" | "warning" | "critical" | "maintenance" | "absent" | "unreachable";
   /** Why it is not passing; empty when it is. */
   readonly note: string;

@@ -70,7 +70,8 @@ describe("a child", () => {
   });
 
   test("says when it has drained, while it still runs", async () => {
-    const script = `${sayReady}; trap 'echo "{\\"event\\":\\"drained\\"}"; trap "exit 0" TERM' TERM; while :; do sleep 0.05; done`;
+    const onTerm = `echo "{\\"event\\":\\"drained\\"}"; trap "exit 0" TERM`;
+    const script = `${sayReady}; trap '${onTerm}' TERM; while :; do sleep 0.05; done`;
     const child = await Child.start(spec(script), deps);
     await child.ready;
     child.terminate();
@@ -84,7 +85,7 @@ describe("a child", () => {
   });
 });
 
-test("a supervised process is started again under a new id, with what it said before, until it is stopped", async () => {
+test("a supervised process starts again under a new id, with what it said before, until it is stopped", async () => {
   const starts: number[] = [];
   const troubles: string[] = [];
   const listens: unknown[] = [];

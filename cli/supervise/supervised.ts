@@ -54,7 +54,7 @@ export class Supervised {
     return ready;
   }
 
-  /** Begins its end: SIGTERM, and no restart any more. Resolves when it has drained or ended, after `graceMs` anyway. */
+  /** Begins its end: SIGTERM, and no restart any more. Resolves when it drained or ended, after `graceMs` anyway. */
   async drain(graceMs: number): Promise<void> {
     this.#stopping.abort();
     const child = this.#child;
@@ -66,7 +66,7 @@ export class Supervised {
     settled.abort();
   }
 
-  /** Stops it for good, also while it starts. Resolves when nothing is left, with how it ended if it ever ran. */
+  /** Stops it for good, also while it starts. Resolves when nothing is left: how it ended, if it ever ran. */
   async stop(graceMs: number): Promise<ChildExit | undefined> {
     this.#stopping.abort();
     await this.#child?.stop(graceMs);
