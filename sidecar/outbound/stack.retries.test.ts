@@ -10,7 +10,7 @@ function where(mesh: ScriptedMesh): string[] {
   return mesh.sent.map((sent) => sent.endpoint);
 }
 
-test("UNAVAILABLE of an idempotent method is retried elsewhere, with the whole body and the count of tries", async () => {
+test("UNAVAILABLE of an idempotent method is retried elsewhere, whole and with a count of tries", async () => {
   const mesh = new ScriptedMesh();
   mesh.serve({ a: [{ kind: "trailers_only", status: 14 }], b: [ok] }, idempotent);
   expect(await mesh.call()).toMatchObject({ status: "0", message: "fine", attempts: "2" });
