@@ -3,6 +3,7 @@
 // clock's timers alone would not keep it.
 
 import { systemClock } from "../../common/clock.ts";
+import { stayAlive } from "../../common/stay-alive.ts";
 
 export interface UntilSignal {
   /** Resolves with the first signal. */
@@ -31,8 +32,7 @@ export function untilSignal(): UntilSignal {
       resolve(signal);
     } else if (systemClock.nowMs() - firstMs >= sameWithinMs) impatient();
   };
-  const keepAlive = new MessageChannel().port1;
-  keepAlive.ref();
+  const mayEnd = stayAlive();
   for (const signal of signals) process.on(signal, onSignal);
   return {
     first,
@@ -45,7 +45,7 @@ export function untilSignal(): UntilSignal {
     },
     close() {
       for (const signal of signals) process.off(signal, onSignal);
-      keepAlive.close();
+      mayEnd();
     },
   };
 }
