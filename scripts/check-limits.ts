@@ -12,8 +12,21 @@ import { listTrackedFiles, root } from "./tracked-files.ts";
 /** Lines of a file, lines of a function, characters of a line. */
 export const limits = { fileLines: 400, functionLines: 80, lineLength: 120 } as const;
 
-/** Files that may pass a limit, each with the reason. An entry that is no longer needed is an error. */
-export const exceptions: readonly { readonly file: string; readonly reason: string }[] = [];
+export interface LimitException {
+  readonly file: string;
+  /** How long it may be; its functions and lines keep to the limits. */
+  readonly fileLines: number;
+  readonly reason: string;
+}
+
+/** Files that may be longer, each with the reason. An entry that is no longer needed is an error. */
+export const exceptions: readonly LimitException[] = [
+  {
+    file: "sidecar/http2/connection.ts",
+    fileLines: 550,
+    reason: "frame dispatch: what each frame means in each state reads as one",
+  },
+];
 
 export interface LimitProblem {
   readonly file: string;
@@ -29,8 +42,9 @@ export function checkLimits(file: string, source: string): readonly LimitProblem
   const problems: LimitProblem[] = [];
   const lines = source.split("\n");
   if (lines.at(-1) === "") lines.pop();
-  if (lines.length > limits.fileLines) {
-    const message = `file has ${lines.length} lines, limit ${limits.fileLines}`;
+  const fileLines = exceptions.find((exception) => exception.file === file)?.fileLines ?? limits.fileLines;
+  if (lines.length > fileLines) {
+    const message = `file has ${lines.length} lines, limit ${fileLines}`;
     problems.push({ file, line: lines.length, message });
   }
   lines.forEach((text, i) => {
@@ -54,14 +68,13 @@ if (import.meta.main) {
     count++;
     console.log(text);
   };
-  const unused = new Set(exceptions.map(({ file }) => file));
   for (const file of files) {
-    const problems = checkLimits(file, readFileSync(root + file, "utf8"));
+    const source = readFileSync(root + file, "utf8");
+    for (const { line, message } of checkLimits(file, source)) report(`${file}:${line}: ${message}`);
     const isExcepted = exceptions.some((exception) => exception.file === file);
-    if (problems.length > 0) unused.delete(file);
-    if (!isExcepted) for (const { line, message } of problems) report(`${file}:${line}: ${message}`);
+    const isShort = source.split("\n").length - 1 <= limits.fileLines;
+    if (isExcepted && isShort) report(`${file}: its exception in check-limits.ts is not needed`);
   }
-  for (const file of unused) report(`${file}: exception in check-limits.ts is not needed`);
   console.log(`check-limits: ${files.length} files, ${exceptions.length} exceptions, ${count} problems`);
   if (count > 0) process.exitCode = 1;
 }
