@@ -40,6 +40,9 @@ export class Output {
   readonly #params: OutputParams;
   readonly #socket: Socket;
   readonly #mayReuseAtOnce: boolean;
+  /** For each write that was not called back yet, in order: its slab, or `noSlab` when that was free at once. */
+  readonly #lent: Buffer[] = [];
+  readonly #written: () => void;
   #stallTimer: Timer | undefined = undefined;
   #isClosed = false;
 
@@ -47,6 +50,10 @@ export class Output {
     this.#params = params;
     this.#socket = params.socket;
     this.#mayReuseAtOnce = !("encrypted" in params.socket);
+    this.#written = () => {
+      const slab = this.#lent.shift();
+      if (slab !== undefined && slab !== noSlab) giveBack(slab);
+    };
     params.socket.on("drain", () => this.#drained());
   }
 
@@ -87,16 +94,14 @@ export class Output {
     const socket = this.#socket;
     if (this.#isClosed || !socket.writable) return;
     this.handedBytes += bytes;
-    if (this.#mayReuseAtOnce) {
-      const wasIdle = socket.writableLength === 0;
-      socket.write(slab.subarray(0, bytes));
-      if (wasIdle && socket.writableLength === 0) return;
-      // The socket keeps the slab, which is garbage once written. Only when the peer is slower than we are.
-      this.slab = noSlab;
-    } else {
-      this.slab = noSlab;
-      socket.write(slab.subarray(0, bytes), () => giveBack(slab));
+    const wasIdle = socket.writableLength === 0;
+    this.#lent.push(slab);
+    socket.write(slab.subarray(0, bytes), this.#written);
+    if (this.#mayReuseAtOnce && wasIdle && socket.writableLength === 0) {
+      this.#lent[this.#lent.length - 1] = noSlab;
+      return;
     }
+    this.slab = noSlab;
     const waiting = socket.writableLength;
     if (waiting > highWaterBytes) this.isCongested = true;
     if (waiting > this.#params.maxQueuedBytes) this.#params.onStuck("output_queue");
