@@ -63,15 +63,17 @@ const testNames = ["FERRY_GRPCURL", "FERRY_PYTHON"];
 
 /** Throws a CommandError that names every wrong setting. `homeOption` is `--home`, which wins. */
 export function readCliSettings(homeOption?: string, env: NodeJS.ProcessEnv = process.env): CliSettings {
-  // `ferry run` gives its command FERRY_UPSTREAM_<NAME>; a command that calls `ferry` hands them back to us.
-  const own = Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith("FERRY_UPSTREAM_")));
-  const read = readSettings(cliRows, own, [...settingNames, ...testNames]);
+  const read = readSettings(cliRows, env, [...settingNames, ...testNames]);
   if ("problems" in read) throw new CommandError(`settings: ${describeProblems(read.problems)}`);
   const home = resolve(homeOption ?? read.settings.home);
   const dropped = new Set([...perProcess, ...testNames]);
-  const kept = Object.entries(own).filter(
-    // Our launcher's cache of compiled code is not for a user's own Node programs.
-    ([name, value]) => !dropped.has(name) && !(name === "NODE_COMPILE_CACHE" && value === compileCache),
+  const kept = Object.entries(env).filter(
+    ([name, value]) =>
+      !dropped.has(name) &&
+      // What an outer `ferry run` told us is not for what we start.
+      !name.startsWith("FERRY_UPSTREAM_") &&
+      // Our launcher's cache of compiled code is not for a user's own Node programs.
+      !(name === "NODE_COMPILE_CACHE" && value === compileCache),
   );
   return { ...read.settings, home, childEnv: Object.freeze({ ...Object.fromEntries(kept), FERRY_HOME: home }) };
 }

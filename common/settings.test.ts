@@ -63,7 +63,7 @@ describe("reading settings", () => {
   });
 
   test("leaves foreign names alone and refuses FERRY_* names that nobody knows", () => {
-    const env = { FERRY_LISTEN: "localhost:1", FERRY_ADMIN: "x" };
+    const env = { FERRY_LISTEN: "localhost:1", FERRY_ADMIN: "x", FERRY_UPSTREAM_QUOTE_QUERY: "127.0.0.1:9191" };
     expect(readSettings(rows, env, ["FERRY_ADMIN"])).toHaveProperty("settings");
     expect(readSettings(rows, { FERRY_LISTEN: "localhost:1", FERRY_ZZZZZZZZZ: "1" })).toEqual({
       problems: [{ env: "FERRY_ZZZZZZZZZ", value: "1", expected: "no setting has this name" }],

@@ -67,10 +67,14 @@ export function readSettings<const R extends SettingRows>(
   return { settings: Object.freeze(settings) as SettingsOf<R> };
 }
 
+/** `ferry run` tells its command where each upstream is by such a name; they are read, but no setting of ours. */
+const upstreamAddressPrefix = "FERRY_UPSTREAM_";
+
 function unknownNames(env: NodeJS.ProcessEnv, known: readonly string[]): SettingProblem[] {
   const problems: SettingProblem[] = [];
   for (const [name, value] of Object.entries(env)) {
     if (!name.startsWith("FERRY_") || known.includes(name) || value === undefined) continue;
+    if (name.startsWith(upstreamAddressPrefix)) continue;
     const nearest = nearestName(name, known);
     const expected = nearest === undefined ? "no setting has this name" : `no such setting; did you mean ${nearest}?`;
     problems.push({ env: name, value, expected });

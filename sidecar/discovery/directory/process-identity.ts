@@ -5,13 +5,14 @@ import { readFileSync } from "node:fs";
 
 /**
  * When the process started, in the kernel's ticks since boot (field 22 of /proc/<pid>/stat); empty when there is no
- * such process or no /proc.
+ * such process or no /proc, or when it has ended and only its parent has not looked yet (a zombie).
  */
 export function processStart(pid: number): string {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
     // The second field is the program's name in parentheses and may hold spaces and parentheses itself.
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return fields[0] === "Z" || fields[0] === "X" ? "" : (fields[19] ?? "");
   } catch {
     return "";
   }
@@ -26,7 +27,5 @@ export function isRunning(pid: number, start: string): boolean {
     // EPERM: it runs, as somebody else.
     if ((error as NodeJS.ErrnoException).code !== "EPERM") return false;
   }
-  if (start === "") return true;
-  const now = processStart(pid);
-  return now === "" ? true : now === start;
+  return start === "" || processStart(pid) === start;
 }
