@@ -109,12 +109,12 @@ export const failures = {
     fault: "ferry",
     sentence: "This sidecar has as many calls under way as it is allowed; the call was not started.",
   },
-  draining: {
+  drain_timeout: {
     status: Status.UNAVAILABLE,
     httpStatus: 503,
-    retry: "always",
+    retry: "idempotent",
     fault: "ferry",
-    sentence: "This sidecar is shutting down and takes no new calls.",
+    sentence: "This sidecar shut down while the call was under way, and its time to finish was over; open a new one.",
   },
   internal: {
     status: Status.INTERNAL,

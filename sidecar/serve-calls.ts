@@ -13,19 +13,21 @@ export interface CallServer {
   serve(stream: ServerStream): void;
   /** Calls that have begun and not ended. */
   readonly inFlight: number;
+  /** Ends every call that is under way; each caller is told why. */
+  endAll(failure: ProxyFailure): void;
 }
 
 export function serveCalls(service: Service<Call>, sources: CallSources): CallServer {
-  let inFlight = 0;
+  const underWay = new Set<ReceivedCall>();
 
   function serve(stream: ServerStream): void {
     const call = new ReceivedCall(
       { fields: stream.fields, body: stream.request, endsWithHead: stream.endsWithHead, peer: undefined },
       sources,
     );
-    inFlight++;
+    underWay.add(call);
     stream.onClose(() => {
-      inFlight--;
+      underWay.delete(call);
     });
     stream.onAbort((error) => call.cancel(new ProxyFailure("cancelled", "", `caller went away: ${error.message}`)));
     service(call).then(
@@ -38,7 +40,10 @@ export function serveCalls(service: Service<Call>, sources: CallSources): CallSe
   return {
     serve,
     get inFlight() {
-      return inFlight;
+      return underWay.size;
+    },
+    endAll(failure) {
+      for (const call of underWay) call.cancel(failure);
     },
   };
 }

@@ -3,6 +3,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Metadata, type ServiceError } from "@grpc/grpc-js";
 import { afterEach, expect, test } from "vitest";
 import { jsonLog } from "../common/json-log.ts";
 import { EchoClient, type EchoServer, startEchoServer } from "./http2/testing/echo-service.ts";
@@ -104,4 +105,23 @@ test("an instance that drains under load costs no call, and gets none afterwards
   expect(failures).toEqual([]);
   expect(isDrained).toBe(true);
   expect(first.app.seen.calls).toBe(seenAtDrain);
+});
+
+test("a call that outlives the drain ends with a status that says so", async () => {
+  const home = newHome();
+  const app = await startEchoServer();
+  ends.push(() => app.close());
+  const sidecar = await start(home, {
+    FERRY_SERVICE: "echo",
+    FERRY_APP: `127.0.0.1:${app.port}`,
+    FERRY_DRAIN_GRACE: "50ms",
+  });
+  const client = new EchoClient(Number(sidecar.addresses.inbound!.split(":")[1]));
+  ends.push(() => client.close());
+  const metadata = new Metadata();
+  metadata.set("x-sleep", "1");
+  const call = client.unary(Buffer.from("slow"), metadata).catch((error: ServiceError) => error);
+  await expect.poll(() => app.seen.calls).toBe(1);
+  await sidecar.drain(() => {});
+  expect(await call).toMatchObject({ code: 14, details: expect.stringContaining("shut down") });
 });

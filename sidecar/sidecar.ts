@@ -24,6 +24,7 @@ import { reflect } from "./descriptors/reflect.ts";
 import { DirectoryRegistry } from "./discovery/directory/directory-registry.ts";
 import type { Registry } from "./discovery/registry.ts";
 import { edgeMethods } from "./edge/edge.ts";
+import { ProxyFailure } from "./failure.ts";
 import { GatewayEdge } from "./gateway-edge.ts";
 import { type Observation, startObservation } from "./observation.ts";
 import type { Registrar } from "./registrar.ts";
@@ -78,6 +79,9 @@ export async function startSidecar(params: SidecarParams): Promise<Sidecar> {
 }
 
 const clock = systemClock;
+
+/** What the last status of a call that is cut off may take to reach its caller. */
+const lastWordsMs = 500;
 
 export class Sidecar {
   readonly #settings: SidecarSettings;
@@ -248,8 +252,8 @@ export class Sidecar {
     await this.#registrar?.leaveRotation();
     // Callers learn of it by their watches: until they have, calls still come and are served.
     await this.#pause(drainPropagationMs);
-    await this.#inbound?.listening.drain(this.#graceMs(drainGraceMs));
-    if (this.#settings.role === "gateway") await this.#outbound?.listening.drain(this.#graceMs(drainGraceMs));
+    if (this.#inbound !== undefined) await this.#drainEntrance(this.#inbound, drainGraceMs);
+    if (this.#settings.role === "gateway") await this.#drainEntrance(this.#outbound!, drainGraceMs);
     await this.#registrar?.deregister();
     onDrained();
     if (this.#settings.role === "sidecar") await this.#outliveApp(drainGraceMs);
@@ -342,7 +346,20 @@ export class Sidecar {
     const isUsed = () => entrances.some(({ listening }) => listening.connections > 0);
     const untilMs = clock.nowMs() + graceMs;
     while (isUsed() && clock.nowMs() < untilMs && !this.#hurry.signal.aborted) await this.#pause(50);
-    await Promise.all(entrances.map(({ listening }) => listening.drain(this.#graceMs(graceMs))));
+    await Promise.all(entrances.map((entrance) => this.#drainEntrance(entrance, graceMs)));
+  }
+
+  /** GOAWAY, then wait; calls that are not over in time end with a status that says so, not with a cut connection. */
+  async #drainEntrance({ listening, calls }: Entrance, graceMs: number): Promise<void> {
+    const endAll = () =>
+      calls.endAll(
+        new ProxyFailure("drain_timeout", "", `not over ${graceMs} ms after the sidecar began to shut down`),
+      );
+    const timer = clock.after(this.#hurry.signal.aborted ? 0 : graceMs, endAll);
+    this.#hurry.signal.addEventListener("abort", endAll, { once: true });
+    await listening.drain(graceMs + lastWordsMs);
+    timer.cancel();
+    this.#hurry.signal.removeEventListener("abort", endAll);
   }
 
   /** Every way out. */
@@ -354,10 +371,6 @@ export class Sidecar {
     for (const problem of rejected) this.#log.error(`mesh config refused: ${problemText(problem)}`);
     for (const notice of config.notices) this.#log.info(notice);
     this.#log.info("mesh config in force", { hash: config.hash, entries: config.entries.length });
-  }
-
-  #graceMs(graceMs: number): number {
-    return this.#hurry.signal.aborted ? 0 : graceMs;
   }
 
   async #pause(ms: number): Promise<void> {

@@ -22,7 +22,7 @@ export function verdictOf(outcome: Outcome): Verdict {
   switch (outcome.failure) {
     case "cancelled":
     case "bad_request":
-    case "draining":
+    case "drain_timeout":
     case "refused":
       return "neutral";
   }
