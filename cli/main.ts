@@ -6,6 +6,7 @@ import { benchCommand } from "./bench.ts";
 import { callCommand } from "./call.ts";
 import { checkCommand } from "./check.ts";
 
+import { eventsCommand } from "./events.ts";
 import { CommandError, exitOk, exitUnmet, exitUsage, UsageError } from "./exit.ts";
 import { runCommand } from "./run.ts";
 import { statusCommand } from "./status.ts";
@@ -23,7 +24,7 @@ const program = new Command("ferry")
   .exitOverride()
   .showSuggestionAfterError(true);
 
-for (const command of [upCommand, runCommand, statusCommand, callCommand, benchCommand, checkCommand]) {
+for (const command of [upCommand, runCommand, statusCommand, callCommand, benchCommand, checkCommand, eventsCommand]) {
   program.addCommand(command(finish).copyInheritedSettings(program));
 }
 

@@ -94,8 +94,15 @@ export const zones: readonly Zone[] = [
 
   {
     path: "cli",
-    may: ["common", "sidecar/routing", "sidecar/discovery", "sidecar/admin"],
-    why: "starts the other parts as processes",
+    may: [
+      "common",
+      "sidecar/routing",
+      "sidecar/discovery",
+      "sidecar/admin",
+      "services/events/settings.ts",
+      "services/events/jetstream",
+    ],
+    why: "starts the other parts as processes; plans what they find on NATS",
   },
   { path: "dashboard", may: ["common"], why: "talks to sidecars by their admin API" },
 
@@ -108,6 +115,7 @@ export const zones: readonly Zone[] = [
   { path: "e2e", may: ["common", "examples", "scripts"], why: "sees the system from outside, as processes" },
   { path: "examples", may: ["common"], why: "what a user would write" },
   { path: "vitest.config.ts", may: [], why: "test runner's configuration" },
+  { path: "vitest.int.config.ts", may: [], why: "test runner's configuration" },
 ];
 
 /** Tests build real stacks and real services: within these folders they may import everything, and e2e/testing. */

@@ -1,6 +1,7 @@
 // The settings of a quote-command process; read once by main.ts.
 
-import { parseOneOf, parseText } from "../../common/settings.ts";
+import { parseText } from "../../common/settings.ts";
+import { eventLogRows } from "../events/settings.ts";
 import { readServiceSettings, serviceRows } from "../kit/service-settings.ts";
 
 export const settingRows = {
@@ -11,12 +12,7 @@ export const settingRows = {
     fallback: "v1",
     doc: "the deployed version, which every answer carries as x-quoter-version",
   },
-  events: {
-    env: "FERRY_EVENTS",
-    parse: parseOneOf("sqlite"),
-    fallback: "sqlite" as "sqlite",
-    doc: "which event log there is",
-  },
+  ...eventLogRows,
 } as const;
 
 /** Throws an Error that names all that is wrong. */

@@ -1,6 +1,7 @@
 // The settings of a quote-projector process; read once by main.ts.
 
 import { parseOneOf } from "../../common/settings.ts";
+import { eventLogRows } from "../events/settings.ts";
 import { readServiceSettings, serviceRows } from "../kit/service-settings.ts";
 import type { ReadModelVersion } from "../read-model/read-model.ts";
 
@@ -16,12 +17,7 @@ export const settingRows = {
   home,
   instance,
   logLevel,
-  events: {
-    env: "FERRY_EVENTS",
-    parse: parseOneOf("sqlite"),
-    fallback: "sqlite" as "sqlite",
-    doc: "which event log there is",
-  },
+  ...eventLogRows,
   readModel: {
     env: "FERRY_READ_MODEL",
     parse: parseOneOf("sqlite"),

@@ -1,0 +1,15 @@
+// The event log on a real nats-server: both suites.
+
+import { afterAll, beforeAll } from "vitest";
+import { eventLogSuite } from "../event-log.suite.ts";
+import { eventLogCrashSuite } from "../event-log-crash.suite.ts";
+import { jetStreamLogFixture, type NatsServer, startNats } from "../testing/nats-fixture.ts";
+
+let server: NatsServer;
+beforeAll(async () => {
+  server = await startNats();
+});
+afterAll(() => server?.remove());
+
+eventLogSuite("NATS JetStream", () => jetStreamLogFixture(server));
+eventLogCrashSuite("NATS JetStream", () => jetStreamLogFixture(server));
