@@ -6,12 +6,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { QuoteLikedSchema, QuoteSubmittedSchema, ViewsRecordedSchema } from "../../gen/quoter/events/v1/events_pb.ts";
+import { QuoteSubmittedSchema } from "../../gen/quoter/events/v1/events_pb.ts";
 import type { EventLog } from "../events/event-log.ts";
 import { openEventLog } from "../events/open-event-log.ts";
 import { recordOf } from "../events/testing/records.ts";
 import { openReadModel } from "../read-model/open-read-model.ts";
 import type { ReadModelReader } from "../read-model/read-model.ts";
+import { appendLoad } from "./testing/append-load.ts";
 import { ProjectorProcess } from "./testing/projector-process.ts";
 
 describe("the projector's process", () => {
@@ -117,24 +118,3 @@ describe("the projector's process", () => {
     expect(await rebuilding.stop("SIGTERM")).toBe(0);
   }, 40_000);
 });
-
-/**
- * Appends groups of one like and one record of 3 views for each quote, for as long as `mayGoOn` says. Gives how many
- * records it appended.
- */
-async function appendLoad(
-  log: EventLog,
-  quotes: readonly string[],
-  mayGoOn: (appended: number) => boolean,
-): Promise<number> {
-  let appended = 0;
-  for (let round = 0; mayGoOn(appended); round++) {
-    const group = quotes.flatMap((quoteId) => {
-      const viewed = { producerId: "p", sequence: 1n, views: [{ quoteId, count: 3n }] };
-      return [create(QuoteLikedSchema, { quoteId }), create(ViewsRecordedSchema, viewed)];
-    });
-    await Promise.all(group.map((event, i) => log.append(`load-${i}`, round, recordOf(`l-${round}-${i}`, event))));
-    appended += group.length;
-  }
-  return appended;
-}

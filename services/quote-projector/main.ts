@@ -24,11 +24,12 @@ async function run(): Promise<number> {
   try {
     const settings = readProjectorSettings(process.env, process.argv.slice(2));
     const tracing = await startTracing({ serviceName: name, env: process.env });
-    const store = await openReadModel(settings);
+    const lines = jsonLog(settings.instance ?? `${name}-${process.pid}`, settings.logLevel);
+    const onWaiting = (sentence: string) => lines.info(sentence);
+    const store = await openReadModel(settings, { onWaiting, signal: end.signal });
     // Loaded only when somebody collects spans: it brings the OpenTelemetry API along.
     const spans = tracing === undefined ? undefined : (await import("./project-spans.ts")).projectSpans(store.name);
     const log = await openEventLog(settings);
-    const lines = jsonLog(settings.instance ?? `${name}-${process.pid}`, settings.logLevel);
     const options = { store, log, clock: systemClock, jsonLog: lines, rebuild: settings.rebuild, spans };
     const { position, ended } = await startProjector(options, end.signal);
     process.stdout.write(`${eventLine("ready", { model: store.name, position, pid: process.pid })}\n`);
@@ -37,6 +38,8 @@ async function run(): Promise<number> {
     await tracing?.shutdown();
     return 0;
   } catch (error) {
+    // Told to end while it waited for a server.
+    if (error === end.signal.reason) return 0;
     process.stderr.write(`${name}: ${error instanceof Error ? error.message : String(error)}\n`);
     return 1;
   } finally {

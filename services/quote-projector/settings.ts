@@ -4,6 +4,7 @@ import { parseOneOf } from "../../common/settings.ts";
 import { eventLogRows } from "../events/settings.ts";
 import { readServiceSettings, serviceRows } from "../kit/service-settings.ts";
 import type { ReadModelVersion } from "../read-model/read-model.ts";
+import { readModelRows } from "../read-model/settings.ts";
 
 const { home, instance, logLevel } = serviceRows;
 
@@ -18,12 +19,7 @@ export const settingRows = {
   instance,
   logLevel,
   ...eventLogRows,
-  readModel: {
-    env: "FERRY_READ_MODEL",
-    parse: parseOneOf("sqlite"),
-    fallback: "sqlite" as "sqlite",
-    doc: "where the read models are kept",
-  },
+  ...readModelRows,
   rebuild: {
     env: "FERRY_REBUILD",
     parse: (text: string) => parseOneOf("0", "1")(text) === "1",

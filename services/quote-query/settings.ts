@@ -2,6 +2,7 @@
 
 import { parseOneOf } from "../../common/settings.ts";
 import { readServiceSettings, serviceRows } from "../kit/service-settings.ts";
+import { readModelRows } from "../read-model/settings.ts";
 
 export const settingRows = {
   ...serviceRows,
@@ -11,12 +12,7 @@ export const settingRows = {
     fallback: "v1" as "v1" | "v2",
     doc: "the deployed version: v1 serves quoter.query.v1, v2 serves .v1 and .v2 from the model that has views and likes",
   },
-  readModel: {
-    env: "FERRY_READ_MODEL",
-    parse: parseOneOf("sqlite"),
-    fallback: "sqlite" as "sqlite",
-    doc: "where the read model is kept",
-  },
+  ...readModelRows,
 } as const;
 
 /** Throws an Error that names all that is wrong. */
