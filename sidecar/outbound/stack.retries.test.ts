@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { ProxyFailure } from "../failure.ts";
 import { fieldValue } from "../http2/header-field.ts";
 import { type Answer, ScriptedMesh } from "./testing/scripted-mesh.ts";
 
@@ -84,8 +85,36 @@ test("a lone endpoint is tried again after a moment, not at once", async () => {
   expect(await result).toMatchObject({ status: "0", attempts: "2" });
 });
 
-test("a reply that breaks off after a message ends with a status that says why", async () => {
-  const mesh = new ScriptedMesh();
-  mesh.serve({ a: [{ kind: "break_after_message" }], b: [ok] }, idempotent);
-  expect(await mesh.call()).toMatchObject({ status: "14", failure: "connection_lost", message: "part" });
+test("an instance that dies between its message and its trailers is replaced while nobody has seen the message", async () => {
+  const safe = new ScriptedMesh();
+  safe.serve({ a: [{ kind: "break_after_message" }], b: [ok] }, idempotent);
+  expect(await safe.call()).toMatchObject({ status: "0", message: "fine", attempts: "2" });
+});
+
+test("a reply that breaks off after a message and may not be replaced ends with a status that says why", async () => {
+  for (const options of [unsafe, { traits: { kind: "server_streaming", idempotent: true } } as const, {}]) {
+    const mesh = new ScriptedMesh();
+    mesh.serve({ a: [{ kind: "break_after_message" }], b: [ok] }, options);
+    expect(await mesh.call()).toMatchObject({ status: "14", failure: "connection_lost", message: "part" });
+  }
+});
+
+test("a message whose trailers do not come goes out after 50 ms, and one that is long at once", async () => {
+  for (const [bytes, waitMs] of [
+    [100, 50],
+    [70_000, 0],
+  ] as const) {
+    const mesh = new ScriptedMesh();
+    mesh.serve({ a: [{ kind: "message_only", bytes }] }, idempotent);
+    const { call, head } = mesh.start();
+    let isOut = false;
+    void head.then(() => {
+      isOut = true;
+    });
+    await mesh.clock.advance(Math.max(0, waitMs - 1));
+    expect(isOut).toBe(waitMs === 0);
+    await mesh.clock.advance(1);
+    expect(isOut).toBe(true);
+    call.cancel(new ProxyFailure("cancelled", "", "test is over"));
+  }
 });

@@ -1,6 +1,6 @@
 // Tries a call again on another endpoint when that can help and cannot hurt. Sits inside route, so that a retry stays
 // on its canary side, and outside balance, so that every try picks afresh. Guarantees: nothing is sent again after a
-// message or a header went to the caller, nor when a part of the request is gone (decisions in retry-decision.ts).
+// header or a message went to the caller, nor when a part of the request is gone (decisions in retry-decision.ts).
 
 import { type Clock, wait } from "../../common/clock.ts";
 import type { Random } from "../../common/random.ts";
@@ -82,10 +82,10 @@ class RetriedCall {
       });
       return { reply, verdict };
     }
-    return this.#isWorthHolding(routed) ? holdReply(reply) : { reply, verdict: undefined };
+    return this.#isWorthHolding(routed) ? holdReply(reply, this.#deps.clock) : { reply, verdict: undefined };
   }
 
-  /** Only a header that another try could replace is held, and only of a method that answers at once. */
+  /** Only a reply that another try could replace is held, and only of a method that answers with one message. */
   #isWorthHolding(routed: RoutedCall): boolean {
     const { route, call, candidates } = this.#first;
     const traits = candidates.traits;

@@ -28,6 +28,8 @@ export type Answer =
   | { readonly kind: "lose_connection" }
   /** A header and a message, then the connection breaks. */
   | { readonly kind: "break_after_message" }
+  /** A header and that much of a message; nothing follows. */
+  | { readonly kind: "message_only"; readonly bytes: number }
   | { readonly kind: "never" };
 
 export interface Sent {
@@ -43,6 +45,13 @@ export interface CallResult {
   readonly attempts: string | undefined;
   readonly message: string;
   readonly details: string;
+}
+
+export interface StartedCall {
+  readonly call: ReceivedCall;
+  /** The reply, when its header has gone out. */
+  readonly head: Promise<Reply>;
+  readonly result: Promise<CallResult>;
 }
 
 export class ScriptedMesh implements RequestSender {
@@ -109,7 +118,7 @@ export class ScriptedMesh implements RequestSender {
   }
 
   /** Begins a call of /s/M with body `hello`. */
-  start(header: Record<string, string> = {}): { readonly call: ReceivedCall; readonly result: Promise<CallResult> } {
+  start(header: Record<string, string> = {}): StartedCall {
     const all = {
       ":method": "POST",
       ":path": "/s/M",
@@ -126,7 +135,8 @@ export class ScriptedMesh implements RequestSender {
         sampleNew: () => false,
       },
     );
-    return { call, result: this.#service(call).then(readReply) };
+    const head = this.#service(call);
+    return { call, head, result: head.then(readReply) };
   }
 
   call(header: Record<string, string> = {}): Promise<CallResult> {
@@ -204,6 +214,10 @@ class Exchange implements BodySource {
         this.#head();
         this.#push((sink) => sink.data(Buffer.from("part"), false));
         this.fail(new StreamError(ErrorCode.CANCEL, "connection", "socket closed"));
+        return;
+      case "message_only":
+        this.#head();
+        this.#push((sink) => sink.data(Buffer.alloc(answer.bytes), false));
         return;
       case "never":
         return;
