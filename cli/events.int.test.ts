@@ -4,10 +4,14 @@ import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { jetstreamManager } from "@nats-io/jetstream";
+import { connect } from "nats";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { connectBeside, type NatsServer, newStreamName, startNats } from "../services/events/testing/nats-fixture.ts";
+import { type NatsServer, startNats } from "../e2e/testing/nats-server.ts";
 
 const ferry = fileURLToPath(new URL("./ferry", import.meta.url));
+
+let streams = 0;
+const newStreamName = () => `CLI_${++streams}`;
 
 interface Ended {
   readonly code: number;
@@ -65,7 +69,7 @@ describe("ferry events", () => {
 
   test("says what cannot be changed, changes the rest, and ends with 1", async () => {
     const streamName = newStreamName();
-    const connection = await connectBeside(server.url, streamName);
+    const connection = await connect({ servers: server.url });
     const jsm = await jetstreamManager(connection);
     await jsm.streams.add({ name: streamName, subjects: ["elsewhere.*"], storage: "memory", max_age: 1e12 });
     await connection.close();

@@ -5,18 +5,10 @@ import { create } from "@bufbuild/protobuf";
 import { afterEach, describe, expect, test } from "vitest";
 import { systemClock } from "../../../common/clock.ts";
 import { systemRandom } from "../../../common/random.ts";
+import { type NatsServer, startNats, unusedNatsUrl } from "../../../e2e/testing/nats-server.ts";
 import { QuoteLikedSchema } from "../../../gen/quoter/events/v1/events_pb.ts";
 import { type EventLog, LogUnavailable } from "../event-log.ts";
-import {
-  connectBeside,
-  jetStreamLogFixture,
-  logOptions,
-  type NatsServer,
-  newStreamName,
-  openLog,
-  startNats,
-  unusedNatsUrl,
-} from "../testing/nats-fixture.ts";
+import { connectBeside, jetStreamLogFixture, logOptions, newStreamName, openLog } from "../testing/nats-fixture.ts";
 import { recordOf } from "../testing/records.ts";
 import { JetStreamEventLog } from "./jetstream-event-log.ts";
 

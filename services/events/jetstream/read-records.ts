@@ -1,6 +1,6 @@
 // Reads that end: an aggregate's stream, its last record, a page of the whole log. Called by jetstream-event-log.ts.
-// Guarantees: every read first asks the stream's leader where the end is and then reads up to there, so that whoever was
-// acknowledged sees the record, whichever replica serves the rest.
+// Guarantees: every read first asks the stream's leader where the end is and then reads up to there, so that whoever
+// was acknowledged sees the record, whichever replica serves the rest.
 
 import type { StoredMsg } from "@nats-io/jetstream";
 import type { Clock } from "../../../common/clock.ts";
@@ -26,6 +26,7 @@ export interface ReadTip extends StreamTip {
 /** Up to so many records are fetched one by one; for more a consumer is worth its making. */
 const MAX_SINGLE_READS = 8;
 const WINDOW = 500;
+const everything = { limit: Number.POSITIVE_INFINITY, untilVersion: Number.POSITIVE_INFINITY };
 
 /** Throws what the NATS client throws. */
 export async function readTip(deps: ReadDeps, session: Session, stream: string): Promise<ReadTip> {
@@ -40,12 +41,7 @@ async function tipFrom(deps: ReadDeps, session: Session, message: StoredMsg): Pr
   const last = fromStored(deps, message);
   if (last.version > 0) return { version: last.version, sequence: message.seq, last };
   // Somebody else's message stands at the end: ours is the last before it.
-  const all = await readUpTo(deps, session, {
-    from: 1,
-    through: message.seq,
-    limit: Number.POSITIVE_INFINITY,
-    stream: last.stream,
-  });
+  const all = await readUpTo(deps, session, { ...everything, from: 1, through: message.seq, stream: last.stream });
   const ours = all.findLast(({ version }) => version > 0);
   return { version: ours?.version ?? 0, sequence: message.seq, last: ours };
 }
@@ -57,18 +53,19 @@ export async function readStream(
   params: { readonly stream: string; readonly fromVersion: number; readonly limit: number },
 ): Promise<readonly LoggedRecord[]> {
   const { stream, fromVersion, limit } = params;
-  // Before the tip is learned: what is known of earlier says where to begin.
-  const known = deps.tips.get(stream);
   const tip = await readTip(deps, session, stream);
   if (tip.last === undefined || tip.version < fromVersion || limit <= 0) return [];
   if (tip.version === fromVersion) return [tip.last];
-  const isAhead = known !== undefined && known.version < fromVersion && known.sequence <= tip.sequence;
-  const from = isAhead ? known.sequence + 1 : 1;
-  const skipped = isAhead ? known.version : 0;
+  const known = deps.tips.before(stream, fromVersion) ?? { version: 0, sequence: 0 };
   const wanted = Math.min(limit, tip.version - fromVersion + 1);
-  const range = { from, through: tip.sequence, limit: Number.POSITIVE_INFINITY, stream };
-  const isShort = tip.version - skipped <= MAX_SINGLE_READS;
+  const untilVersion = fromVersion + wanted - 1;
+  const range = { ...everything, from: known.sequence + 1, through: tip.sequence, stream, untilVersion };
+  const isShort = tip.version - known.version <= MAX_SINGLE_READS;
   const records = isShort ? await readSingly(deps, session, range) : await readUpTo(deps, session, range);
+  const last = records.at(-1);
+  if (last !== undefined && last.version > 0) {
+    deps.tips.passed(stream, { version: last.version, sequence: last.position });
+  }
   return records.filter(({ version }) => version >= fromVersion).slice(0, wanted);
 }
 
@@ -81,7 +78,7 @@ export async function readAll(
 ): Promise<readonly LoggedRecord[]> {
   const through = await readHead(deps, session);
   if (after >= through || limit <= 0) return [];
-  return readUpTo(deps, session, { from: after + 1, through, limit });
+  return readUpTo(deps, session, { ...everything, from: after + 1, through, limit });
 }
 
 /** The sequence of the last record. Throws what the NATS client throws. */
@@ -104,6 +101,8 @@ interface Range {
   /** A sequence that is in the stream and, when `stream` is given, on its subject. */
   readonly through: number;
   readonly limit: number;
+  /** Stop at this version of an aggregate. */
+  readonly untilVersion: number;
   /** Only this aggregate. */
   readonly stream?: string;
 }
@@ -116,7 +115,9 @@ async function readSingly(deps: ReadDeps, session: Session, range: Range): Promi
     const query = { seq, next_by_subj: subject };
     const message = await session.jsm.streams.getMessage(deps.streamName, query);
     if (message === null) break;
-    records.push(fromStored(deps, message));
+    const record = fromStored(deps, message);
+    records.push(record);
+    if (record.version >= range.untilVersion) break;
     seq = message.seq + 1;
   }
   return records;
@@ -124,7 +125,7 @@ async function readSingly(deps: ReadDeps, session: Session, range: Range): Promi
 
 async function readUpTo(deps: ReadDeps, session: Session, range: Range): Promise<readonly LoggedRecord[]> {
   const { streamName, where, clock } = deps;
-  const { from, through, limit, stream } = range;
+  const { from, through, limit, untilVersion, stream } = range;
   const prefix = subjectPrefix(streamName);
   const window = Math.min(WINDOW, limit, through - from + 1);
   const subject = stream === undefined ? {} : { subject: subjectOf(deps, stream) };
@@ -133,8 +134,10 @@ async function readUpTo(deps: ReadDeps, session: Session, range: Range): Promise
     const records: LoggedRecord[] = [];
     while (records.length < limit && (records.at(-1)?.position ?? 0) < through) {
       for (const message of await reader.take(limit - records.length)) {
-        if (message.sequence <= through) records.push(toLogged(prefix, message));
-        else return records;
+        if (message.sequence > through) return records;
+        const record = toLogged(prefix, message);
+        records.push(record);
+        if (record.version >= untilVersion) return records;
       }
     }
     return records;

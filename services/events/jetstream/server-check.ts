@@ -1,5 +1,6 @@
-// What a NATS server must be able to do for the event log, judged by what it says of itself when we connect. Old servers
-// ignore what they do not know without a word, so it is asked before, not noticed after. Pure; called by session.ts.
+// What a NATS server must be able to do for the event log, judged by what it says of itself when we connect. Old
+// servers ignore what they do not know without a word, so it is asked before, not noticed after. Pure; called by
+// session.ts and `ferry events`.
 
 /** The part of the server's greeting that counts. */
 export interface ServerGreeting {

@@ -32,7 +32,8 @@ describe("the stream's settings", () => {
   test("a stream that forgets events is refused, with what to do", () => {
     const forgetful = { ...wantedConfig(choice), max_age: 5, discard: "old" as const };
     expect(brokenPromises(forgetful, choice)).toBe(
-      "stream QUOTER_EVENTS: max_age is 5 instead of 0 (events never grow too old: the log is the truth, not a queue); " +
+      "stream QUOTER_EVENTS: " +
+        "max_age is 5 instead of 0 (events never grow too old: the log is the truth, not a queue); " +
         'discard is "old" instead of "new" (a full log refuses the next event instead of forgetting the first); ' +
         "`ferry events apply` changes it",
     );
