@@ -1,5 +1,5 @@
-// The event stream as `ferry events` sees it: a connection, a plan, and its application. Loaded by cli/events.ts only when
-// needed, since it brings the NATS client along. Uses what the services use when they start.
+// The event stream as `ferry events` sees it: a connection, a plan, and its application. Loaded by cli/events.ts only
+// when needed, since it brings the NATS client along. Uses what the services use when they start.
 
 import { readFile } from "node:fs/promises";
 import { jetstreamManager } from "@nats-io/jetstream";

@@ -1,5 +1,5 @@
-// One append: finds the sequence that the expected version stands for, publishes on that condition, and settles what the
-// answer means. Called by jetstream-event-log.ts.
+// One append: finds the sequence that the expected version stands for, publishes on that condition, and settles what
+// the answer means. Called by jetstream-event-log.ts.
 // Guarantees: a record is stored only as the version after the expected one; a repeat of a command that is the
 // aggregate's last gets the first answer, whatever the server said: servers differ there (a duplicate for some, a wrong
 // sequence for others), so on a wrong sequence the subject's last record is always looked at.

@@ -1,6 +1,6 @@
 // The event log in a stream of NATS JetStream, shared by all processes that reach the servers. Made by
-// open-event-log.ts. Guarantees those of event-log.suite.ts. A subject for each aggregate, one message for each command;
-// a position is the stream's sequence. Appends fail fast while NATS is away, followers wait, and both go on by
+// open-event-log.ts. Guarantees those of event-log.suite.ts. A subject for each aggregate, one message for each
+// command; a position is the stream's sequence. Appends fail fast while NATS is away, followers wait, and both go on by
 // themselves when it is back.
 
 import { toBinary } from "@bufbuild/protobuf";

@@ -1,5 +1,5 @@
-// The JetStream log while its server is killed, restarted, stopped or away: nothing lost, nothing doubled, no restart of
-// ours. Takes seconds: processes start, and silence is noticed by waiting.
+// The JetStream log while its server is killed, restarted, stopped or away: nothing lost, nothing doubled, no restart
+// of ours. Takes seconds: processes start, and silence is noticed by waiting.
 
 import { create } from "@bufbuild/protobuf";
 import { afterEach, describe, expect, test } from "vitest";
@@ -95,12 +95,12 @@ describe("the JetStream log and its server", () => {
     await log.append("quote-a", 0, recordOf("c1", like));
     const seen = followed(log);
     await server.kill();
-    await expect.poll(() => log.health(), { interval: 5 }).toMatchObject({ ok: false });
+    await expect.poll(() => log.health(), { interval: 5, timeout: 5000 }).toMatchObject({ ok: false });
     const beforeMs = performance.now();
     await expect(log.append("quote-a", 1, recordOf("c2", like))).rejects.toThrow(LogUnavailable);
     await expect(log.append("quote-a", 1, recordOf("c2", like))).rejects.toThrow(/^event log nats:\/\/127\.0\.0\.1:/);
     await expect(log.head()).rejects.toThrow(LogUnavailable);
-    expect(performance.now() - beforeMs).toBeLessThan(100);
+    expect(performance.now() - beforeMs).toBeLessThan(1000);
     await server.restart();
     await expect.poll(() => log.health(), { timeout: 5000 }).toEqual({ ok: true, detail: "" });
     expect(await log.append("quote-a", 1, recordOf("c2", like))).toMatchObject({ ok: true, version: 2 });
@@ -128,7 +128,7 @@ describe("the JetStream log and its server", () => {
     const log = await open(server, streamName);
     const seen = followed(log);
     await log.append("quote-a", 0, recordOf("c1", like));
-    await expect.poll(() => seen).toEqual(["c1"]);
+    await expect.poll(() => seen, { timeout: 5000 }).toEqual(["c1"]);
     const { jetstreamManager } = await import("@nats-io/jetstream");
     const stranger = await connectBeside(server.url, streamName);
     const jsm = await jetstreamManager(stranger);
@@ -147,7 +147,7 @@ describe("the JetStream log and its server", () => {
     await start(["-js", "-p", new URL(url).port]);
     await expect.poll(() => log.health(), { timeout: 5000 }).toEqual({ ok: true, detail: "" });
     await log.append("quote-a", 0, recordOf("c1", like));
-    await expect.poll(() => seen).toEqual(["c1"]);
+    await expect.poll(() => seen, { timeout: 5000 }).toEqual(["c1"]);
   });
 
   test.each([
@@ -211,7 +211,7 @@ describe("what others put on the subjects", () => {
       const stranger = await connectBeside(server.url, fixture.streamName);
       stranger.publish(`${fixture.streamName.toLowerCase().replaceAll("_", ".")}.quote-a`, "not ours");
       await stranger.drain();
-      await expect.poll(() => log.head()).toBe(2);
+      await expect.poll(() => log.head(), { timeout: 5000 }).toBe(2);
       expect(await log.append("quote-a", 1, recordOf("c2", like))).toMatchObject({ ok: true, version: 2, position: 3 });
       const fresh = await fixture.open();
       expect(await fresh.streamVersion("quote-a")).toBe(2);
@@ -228,7 +228,7 @@ describe("what others put on the subjects", () => {
     }
   });
 
-  test("a repeat of the last command gets the first answer, within the server's memory of ids and after it", async () => {
+  test("a repeat of the last command gets the first answer, also from a server that was restarted", async () => {
     const server = await startNats();
     const fixture = await jetStreamLogFixture(server);
     try {

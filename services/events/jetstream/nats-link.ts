@@ -1,5 +1,5 @@
-// Keeps one session with NATS: opens it, notices its end, opens the next with growing, random pauses, for ever. Owned by
-// the event log. Guarantees: who asks for a session gets the one that works now or the reason why there is none, at
+// Keeps one session with NATS: opens it, notices its end, opens the next with growing, random pauses, for ever. Owned
+// by the event log. Guarantees: who asks for a session gets the one that works now or the reason why there is none, at
 // once; only followers wait.
 
 import { type Clock, wait } from "../../../common/clock.ts";

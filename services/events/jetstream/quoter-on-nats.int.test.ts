@@ -1,5 +1,5 @@
-// The quoter as processes on a real nats-server: a command, the two views of it, and kill -9 of NATS under load. None of
-// our processes is restarted. Takes seconds: it starts four processes and waits for NATS to be back.
+// The quoter as processes on a real nats-server: a command, the two views of it, and kill -9 of NATS under load. None
+// of our processes is restarted. Takes seconds: it starts four processes and waits for NATS to be back.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -97,7 +97,7 @@ describe("the quoter on NATS", () => {
       const got = await query.unary(QuoteQueryService.method.getQuote, { quoteId: ids[i] ?? "", minPosition });
       expect(got.message?.quote?.text).toBe(`quote ${i}`);
     }
-    await expect.poll(() => watched).toEqual(ids);
+    await expect.poll(() => watched, { timeout: 5000 }).toEqual(ids);
 
     let isKilling = true;
     let queries = 0;

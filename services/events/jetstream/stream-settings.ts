@@ -56,7 +56,7 @@ export function streamSettings({ name, replicas, maxBytes }: StreamChoice): read
     promise("mirror", undefined, "a mirror takes no events of its own"),
     promise("subject_transform", undefined, "the subject names the aggregate, so it must arrive as it was sent"),
     advice("max_bytes", maxBytes, "the disk has an end, and the log should say so before the disk does"),
-    advice("num_replicas", replicas, "how many servers may be lost: half of them, rounded down"),
+    advice("num_replicas", replicas, "fewer than half of these servers may be lost"),
     advice("deny_delete", true, "nobody removes single events; it cannot be taken back"),
     advice("deny_purge", true, "nobody empties the log; it cannot be taken back"),
     advice("allow_rollup_hdrs", false, "a publisher must not be able to replace an aggregate's history"),

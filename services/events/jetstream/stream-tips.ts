@@ -1,7 +1,7 @@
 // Where each aggregate's subject ends: version and stream sequence of its last message, and of some that were last
 // before. The expected version of an append becomes an expected sequence by it, and the version from which somebody
-// reads becomes a sequence to begin at. A cache: what it does not know is read from the server, and what it knows wrongly
-// the server refuses. Bounded; aggregates that were not used for long go first.
+// reads becomes a sequence to begin at. A cache: what it does not know is read from the server, and what it knows
+// wrongly the server refuses. Bounded; aggregates that were not used for long go first.
 
 export interface StreamTip {
   /** 0: no record yet. */
