@@ -35,4 +35,9 @@ export const settingNames: readonly string[] = [
   "FERRY_UPSTREAMS",
   "FERRY_VERSION",
   "FERRY_WEIGHT",
+  // Where scripts/servers.sh has put real servers: read by tests, and in the shell of whoever ran them.
+  "FERRY_CONSUL",
+  "FERRY_JAEGER",
+  "FERRY_NATS_SERVER",
+  "FERRY_POSTGRES_BIN",
 ];

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { PostgresServer } from "../../../e2e/testing/postgres-server.ts";
 import { QuoteSubmittedSchema } from "../../../gen/quoter/events/v1/events_pb.ts";
 import type { EventLog } from "../../events/event-log.ts";
 import { openEventLog } from "../../events/open-event-log.ts";
@@ -15,7 +16,6 @@ import { ProjectorProcess } from "../../quote-projector/testing/projector-proces
 import { openReadModel } from "../open-read-model.ts";
 import type { ReadModelReader } from "../read-model.ts";
 import { ReadModelUnavailable } from "../read-model-store.ts";
-import { PostgresServer } from "./testing/postgres-server.ts";
 
 const quotes = ["a", "b", "c", "d", "e"];
 

@@ -4,6 +4,7 @@ import { Client } from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { systemClock } from "../../../common/clock.ts";
 import { systemRandom } from "../../../common/random.ts";
+import { PostgresServer } from "../../../e2e/testing/postgres-server.ts";
 import { readModelSuite } from "../read-model.suite.ts";
 import type { ReadModelVersion } from "../read-model.ts";
 import { ReadModelUnavailable } from "../read-model-store.ts";
@@ -12,7 +13,6 @@ import { parseDatabaseUrl } from "./database-address.ts";
 import { migrate, migrationsOf } from "./migrations.ts";
 import { PostgresReadModelStore } from "./postgres-read-model-store.ts";
 import { type PostgresModelFixture, postgresModelFixture } from "./testing/postgres-model-fixture.ts";
-import { PostgresServer } from "./testing/postgres-server.ts";
 
 let server: PostgresServer;
 beforeAll(async () => {

@@ -2,11 +2,11 @@
 
 import { systemClock } from "../../../../common/clock.ts";
 import { systemRandom } from "../../../../common/random.ts";
+import type { PostgresServer } from "../../../../e2e/testing/postgres-server.ts";
 import type { ReadModelVersion } from "../../read-model.ts";
 import type { ModelFixture } from "../../testing/model-fixture.ts";
 import { parseDatabaseUrl } from "../database-address.ts";
 import { PostgresReadModelStore } from "../postgres-read-model-store.ts";
-import type { PostgresServer } from "./postgres-server.ts";
 
 export interface PostgresModelFixture extends ModelFixture {
   readonly url: string;
