@@ -2,9 +2,11 @@
 
 import { Command, CommanderError } from "commander";
 import { resultLine } from "../common/json-output.ts";
+import { applyCommand } from "./apply.ts";
 import { benchCommand } from "./bench.ts";
 import { callCommand } from "./call.ts";
 import { checkCommand } from "./check.ts";
+import { diffCommand } from "./diff.ts";
 
 import { eventsCommand } from "./events.ts";
 import { CommandError, exitOk, exitUnmet, exitUsage, UsageError } from "./exit.ts";
@@ -24,7 +26,17 @@ const program = new Command("ferry")
   .exitOverride()
   .showSuggestionAfterError(true);
 
-for (const command of [upCommand, runCommand, statusCommand, callCommand, benchCommand, checkCommand, eventsCommand]) {
+for (const command of [
+  upCommand,
+  runCommand,
+  statusCommand,
+  callCommand,
+  benchCommand,
+  checkCommand,
+  applyCommand,
+  diffCommand,
+  eventsCommand,
+]) {
   program.addCommand(command(finish).copyInheritedSettings(program));
 }
 

@@ -2,8 +2,16 @@
 // environment and are handed on, except those that name one single process.
 
 import { resolve } from "node:path";
+import { consulRows } from "../common/consul-settings.ts";
 import { settingNames } from "../common/setting-names.ts";
-import { describeProblems, parseText, readSettings, type SettingRow } from "../common/settings.ts";
+import {
+  type Address,
+  describeProblems,
+  parseOneOf,
+  parseText,
+  readSettings,
+  type SettingRow,
+} from "../common/settings.ts";
 import { CommandError } from "./exit.ts";
 import { compileCache } from "./supervise/programs.ts";
 
@@ -21,6 +29,13 @@ export const cliRows = {
     fallback: ".ferry",
     doc: "The directory that holds the registry, the event log, the read models and the logs; a stack of its own each.",
   },
+  registry: {
+    env: "FERRY_REGISTRY",
+    parse: parseOneOf("directory", "consul"),
+    fallback: "directory" as "directory" | "consul",
+    doc: "Where instances are registered; the started sidecars read it too.",
+  },
+  ...consulRows,
   meshConfig: optionalText("FERRY_MESH_CONFIG", "The directory with the mesh configuration."),
   otlpEndpoint: optionalText(
     "OTEL_EXPORTER_OTLP_ENDPOINT",
@@ -32,6 +47,10 @@ export const cliRows = {
 export interface CliSettings {
   /** Absolute. */
   readonly home: string;
+  readonly registry: "directory" | "consul";
+  readonly consulAddress: Address;
+  readonly consulToken: string | null;
+  readonly consulTokenFile: string | null;
   readonly meshConfig: string | null;
   readonly otlpEndpoint: string | null;
   readonly otlpServiceName: string | null;
@@ -59,7 +78,7 @@ const perProcess = [
 ];
 
 /** Names that the end-to-end tests read. */
-const testNames = ["FERRY_GRPCURL", "FERRY_PYTHON"];
+const testNames = ["FERRY_CONSUL", "FERRY_GRPCURL", "FERRY_PYTHON"];
 
 /** Throws a CommandError that names every wrong setting. `homeOption` is `--home`, which wins. */
 export function readCliSettings(homeOption?: string, env: NodeJS.ProcessEnv = process.env): CliSettings {

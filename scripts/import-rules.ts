@@ -27,6 +27,7 @@ const wire = ["common", "sidecar/http2"];
 // Shapes that the control part and the data part share; types only, so that neither pulls the other in.
 const sharedShapes = [
   "sidecar/discovery/registry.ts",
+  "sidecar/routing/chain-source.ts",
   "sidecar/routing/route-table.ts",
   "sidecar/routing/snapshot.ts",
   "sidecar/routing/discovery-chain.ts",
@@ -78,6 +79,8 @@ export const zones: readonly Zone[] = [
   { path: "sidecar/gateway-edge.ts", may: ["sidecar", "common"], why: "composes the gateway's own answers and routes" },
   { path: "sidecar/observation.ts", may: ["sidecar", "common"], why: "composes metrics, spans and the access log" },
   { path: "sidecar/data-plane.ts", may: ["sidecar", "common"], why: "composes listeners, stacks and the pool" },
+  { path: "sidecar/mesh-backend.ts", may: ["sidecar", "common"], why: "opens the registry and the chains" },
+  { path: "sidecar/consul-backend.ts", may: ["sidecar", "common"], why: "composes what stands on Consul" },
   { path: "sidecar/settings.ts", may: ["common"], why: "every setting as a row" },
   { path: "sidecar/sidecar.ts", may: ["sidecar", "common"], why: "the composition root" },
   { path: "sidecar/main.ts", may: ["sidecar", "common"], why: "the process" },

@@ -3,14 +3,14 @@
 
 import type { AdminEndpoint, AdminSource, AdminStatus } from "./admin/admin-source.ts";
 import type { DataPlane } from "./data-plane.ts";
-import type { LocalChains } from "./routing/local-chains.ts";
+import type { ManagedChains } from "./routing/chain-source.ts";
 import type { SidecarSettings } from "./settings.ts";
 import type { FamilySnapshot } from "./telemetry/metric-snapshot.ts";
 
 export interface AdminViewDeps {
   readonly settings: SidecarSettings;
   readonly data: DataPlane;
-  readonly chains: LocalChains;
+  readonly chains: ManagedChains;
   status(): AdminStatus;
   metrics(): readonly FamilySnapshot[];
 }
@@ -19,14 +19,17 @@ export function adminView({ settings, data, chains, status, metrics }: AdminView
   return {
     status,
     metrics,
-    settings: () => ({ ...settings }),
+    settings: () => withoutSecrets(settings),
     config: () => ({
-      hash: chains.state.config.hash,
-      rejected: chains.state.rejected,
+      ...chains.inForce,
       snapshots: data.upstreams.snapshots(),
     }),
     endpoints: () => endpointsOf(data),
   };
+}
+
+function withoutSecrets({ consulToken, ...settings }: SidecarSettings): Readonly<Record<string, unknown>> {
+  return { ...settings, consulToken: consulToken === null ? null : "(set)" };
 }
 
 function endpointsOf({ upstreams, states }: DataPlane): readonly AdminEndpoint[] {

@@ -10,8 +10,6 @@ import { EdgeView } from "./edge/edge-view.ts";
 import { serviceOfAuthority } from "./outbound/route.ts";
 import type { DiscoveryChain } from "./routing/discovery-chain.ts";
 import { addEdgeRoutes } from "./routing/edge-routes.ts";
-import { compileChain } from "./routing/local-compiler.ts";
-import type { EntrySet } from "./routing/mesh-config/config-entry.ts";
 import type { RouteTable } from "./routing/route-table.ts";
 import type { Layer } from "./stack.ts";
 
@@ -54,17 +52,10 @@ export class GatewayEdge {
     this.#view.changed();
   }
 
-  /** For LocalChains: the virtual service's chain with routes for what is registered; other chains as they are. */
-  extend(chain: DiscoveryChain, entries: EntrySet): DiscoveryChain {
+  /** For the chain source: the virtual service's chain with routes for what is registered; other chains as they are. */
+  extend(chain: DiscoveryChain, chainOf: (service: string) => DiscoveryChain | undefined): DiscoveryChain {
     if (chain.ServiceName !== this.#deps.service) return chain;
-    return addEdgeRoutes({
-      chain,
-      services: this.#services,
-      chainOf: (service) => {
-        const compiled = compileChain(entries, service);
-        return compiled.ok ? compiled.chain : undefined;
-      },
-    });
+    return addEdgeRoutes({ chain, services: this.#services, chainOf });
   }
 
   /** The virtual service, unless the authority is the name of a registered one. */

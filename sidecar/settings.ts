@@ -1,6 +1,7 @@
 // Every setting of a sidecar process, one row each: the only place in the sidecar that knows their names. main.ts reads
 // them once at the start; docs/reference/settings.md is generated from the same rows.
 
+import { consulRows } from "../common/consul-settings.ts";
 import { settingNames } from "../common/setting-names.ts";
 import {
   type Address,
@@ -88,16 +89,17 @@ export const sidecarRows = {
   },
   registry: {
     env: "FERRY_REGISTRY",
-    parse: parseOneOf("directory"),
+    parse: parseOneOf("directory", "consul"),
     fallback: "directory",
-    doc: "Where instances are registered and found.",
+    doc: "Where instances are registered and found, and where chains come from: the folder and the mesh configuration on this machine, or Consul.",
   },
   meshConfig: {
     env: "FERRY_MESH_CONFIG",
     parse: parseText,
     fallback: "mesh-config",
-    doc: "The folder of config entries, in Consul's form; watched, an edit acts on the next call.",
+    doc: "The folder of config entries, in Consul's form; watched, an edit acts on the next call. With Consul: not read.",
   },
+  ...consulRows,
   descriptors: {
     env: "FERRY_DESCRIPTORS",
     parse: parseText,

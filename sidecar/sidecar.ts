@@ -5,7 +5,6 @@
 // caller knows -> GOAWAY and finish what is under way -> deregister -> keep the way out open for the application ->
 // end.
 
-import { join } from "node:path";
 import { systemClock, wait } from "../common/clock.ts";
 import type { JsonLog } from "../common/json-log.ts";
 import { randomHex, systemRandom } from "../common/random.ts";
@@ -21,16 +20,14 @@ import { readDescriptorImage } from "./descriptors/descriptor-image.ts";
 import type { DescriptorSource } from "./descriptors/descriptor-source.ts";
 import { imageDescriptors } from "./descriptors/image-descriptors.ts";
 import { reflect } from "./descriptors/reflect.ts";
-import { DirectoryRegistry } from "./discovery/directory/directory-registry.ts";
 import type { Registry } from "./discovery/registry.ts";
 import { edgeMethods } from "./edge/edge.ts";
 import { ProxyFailure } from "./failure.ts";
 import { GatewayEdge } from "./gateway-edge.ts";
+import { type MeshBackend, openMeshBackend } from "./mesh-backend.ts";
 import { type Observation, startObservation } from "./observation.ts";
 import type { Registrar } from "./registrar.ts";
-import { LocalChains } from "./routing/local-chains.ts";
-import { problemText } from "./routing/mesh-config/problem.ts";
-import type { MeshConfigState } from "./routing/mesh-config/watch-mesh-config.ts";
+import type { ManagedChains } from "./routing/chain-source.ts";
 import type { MethodTraits } from "./routing/snapshot.ts";
 import type { SidecarSettings } from "./settings.ts";
 
@@ -53,6 +50,7 @@ export interface SidecarAddresses {
 /** Rejects with one sentence when a listener cannot be opened or a setting names something that is not there. */
 export async function startSidecar(params: SidecarParams): Promise<Sidecar> {
   const { settings, log } = params;
+  const backend = await openMeshBackend(settings, { clock, log });
   // The observation reads what the sidecar holds open; neither asks the other before both are there.
   const open = { connections: () => sidecar.connections, callsInFlight: () => sidecar.callsInFlight };
   const observation = await startObservation(
@@ -67,7 +65,7 @@ export async function startSidecar(params: SidecarParams): Promise<Sidecar> {
     },
     { clock, open, isKnownMethod: (path) => sidecar.knowsMethod(path), write: (line) => process.stderr.write(line) },
   );
-  const sidecar = new Sidecar(params, observation);
+  const sidecar = new Sidecar(params, backend, observation);
   log.debug("starting", { service: settings.service, role: settings.role });
   try {
     await sidecar.start();
@@ -89,11 +87,12 @@ export class Sidecar {
   readonly #pid: number;
   readonly #abort = new AbortController();
   readonly #hurry = new AbortController();
+  readonly #backend: MeshBackend;
   readonly #registry: Registry;
   readonly #data: DataPlane;
   readonly #observation: Observation;
   #descriptors: DescriptorSource | undefined = undefined;
-  #chains: LocalChains | undefined = undefined;
+  #chains: ManagedChains | undefined = undefined;
   #control: Control | undefined = undefined;
   #edge: GatewayEdge | undefined = undefined;
   #registrar: Registrar | undefined = undefined;
@@ -104,18 +103,15 @@ export class Sidecar {
   #ownMethods: Readonly<Record<string, MethodTraits>> = {};
   #state: "running" | "draining" = "running";
 
-  constructor(params: SidecarParams, observation: Observation) {
+  constructor(params: SidecarParams, backend: MeshBackend, observation: Observation) {
     const { settings, log } = params;
     const { metrics, recorders } = observation;
     this.#observation = observation;
     this.#settings = settings;
     this.#log = log;
     this.#pid = params.pid;
-    this.#registry = new DirectoryRegistry({
-      root: join(settings.home, "registry"),
-      clock,
-      onProblem: (sentence) => log.error(sentence),
-    });
+    this.#backend = backend;
+    this.#registry = backend.registry;
     this.#data = new DataPlane(
       { maxCallsInFlight: settings.maxCallsInFlight, maxReplayBytes: settings.maxReplayBytes },
       {
@@ -148,13 +144,9 @@ export class Sidecar {
     const settings = this.#settings;
     this.#descriptors = await this.#openDescriptors();
     if (settings.role === "gateway") this.#edge = this.#makeEdge(this.#descriptors);
-    this.#chains = await LocalChains.start({
-      dir: settings.meshConfig,
-      lastGoodFile: join(settings.home, "mesh-config.last-good.json"),
-      clock,
+    this.#chains = await this.#backend.startChains({
       signal: this.#abort.signal,
-      onState: (state) => this.#reportConfig(state),
-      extend: (chain, entries) => this.#edge?.extend(chain, entries) ?? chain,
+      extend: (chain, chainOf) => this.#edge?.extend(chain, chainOf) ?? chain,
     });
     this.#control = new Control({
       registry: this.#registry,
@@ -365,12 +357,6 @@ export class Sidecar {
   /** Every way out. */
   #ways(): readonly Entrance[] {
     return this.#outbound === undefined ? [] : [this.#outbound, ...this.#upstreamEntrances.values()];
-  }
-
-  #reportConfig({ config, rejected }: MeshConfigState): void {
-    for (const problem of rejected) this.#log.error(`mesh config refused: ${problemText(problem)}`);
-    for (const notice of config.notices) this.#log.info(notice);
-    this.#log.info("mesh config in force", { hash: config.hash, entries: config.entries.length });
   }
 
   async #pause(ms: number): Promise<void> {

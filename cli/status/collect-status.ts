@@ -12,12 +12,12 @@ import {
   HealthCheckResponse_ServingStatus,
   HealthCheckResponseSchema,
 } from "../../gen/grpc/health/v1/health_pb.ts";
-import { DirectoryRegistry } from "../../sidecar/discovery/directory/directory-registry.ts";
 import type { RegisteredInstance } from "../../sidecar/discovery/registry.ts";
 import { openAdminClient } from "../admin-client.ts";
 import { openClient, rawCall, untracedMetadata } from "../grpc/raw-call.ts";
-import { type InstanceProcesses, readInstanceProcesses, readStack, registryOf } from "../supervise/home.ts";
+import { type InstanceProcesses, readInstanceProcesses, readStack } from "../supervise/home.ts";
 import type { InstanceStatus, MeshStatus, ReadModelStatus, RejectedEntry } from "./mesh-status.ts";
+import { openRegistry } from "./open-registry.ts";
 
 const timeoutMs = 2000;
 const readModelService = "ferry.admin.v1.ReadModelService";
@@ -47,7 +47,7 @@ export async function collectStatus(home: string): Promise<MeshStatus> {
 }
 
 async function listRegistered(home: string): Promise<readonly RegisteredInstance[]> {
-  const registry = new DirectoryRegistry({ root: registryOf(home) });
+  const registry = await openRegistry(home);
   try {
     return await registry.listInstances();
   } finally {

@@ -2,6 +2,7 @@
 // watches one chain for each upstream and never cares which it is.
 
 import type { DiscoveryChain } from "./discovery-chain.ts";
+import type { Problem } from "./mesh-config/problem.ts";
 
 /** A chain with what our own settings (`ferry_*`) are read from. */
 export interface ChainView {
@@ -15,4 +16,12 @@ export interface ChainView {
 export interface ChainSource {
   /** The chain of `upstream` now and after every change until `signal` aborts. A mistake never replaces a good one. */
   watchChain(upstream: string, onChange: (view: ChainView) => void, signal: AbortSignal): void;
+}
+
+/** What the composition root holds: a source whose gateway can have chains extended anew, and that can be shown. */
+export interface ManagedChains extends ChainSource {
+  /** Tells every chain again that is not as it was: something that a gateway's routes depend on has changed. */
+  refresh(): void;
+  /** The configuration in force, for operators. */
+  readonly inForce: { readonly hash: string; readonly rejected: readonly Problem[] };
 }

@@ -2,10 +2,9 @@
 // control part through ChainSource, as Consul's chains are.
 
 import type { Clock } from "../../common/clock.ts";
-import type { ChainSource, ChainView } from "./chain-source.ts";
+import type { ChainView, ManagedChains } from "./chain-source.ts";
 import type { DiscoveryChain } from "./discovery-chain.ts";
 import { compileChain } from "./local-compiler.ts";
-import type { EntrySet } from "./mesh-config/config-entry.ts";
 import { globalConfigOf, serviceMetaOf } from "./mesh-config/mesh-config.ts";
 import { type MeshConfigState, watchMeshConfig } from "./mesh-config/watch-mesh-config.ts";
 
@@ -17,7 +16,7 @@ export interface LocalChainsOptions {
   readonly clock: Clock;
   readonly signal: AbortSignal;
   /** What a gateway adds to the chain of its virtual service; `refresh` compiles again. */
-  extend?(chain: DiscoveryChain, entries: EntrySet): DiscoveryChain;
+  extend?(chain: DiscoveryChain, chainOf: (service: string) => DiscoveryChain | undefined): DiscoveryChain;
   /** Told of the state at the start and after every change, to log and to show. */
   onState(state: MeshConfigState): void;
 }
@@ -29,7 +28,7 @@ interface Watch {
   told: string;
 }
 
-export class LocalChains implements ChainSource {
+export class LocalChains implements ManagedChains {
   readonly #options: LocalChainsOptions;
   readonly #watches = new Set<Watch>();
   #state: MeshConfigState;
@@ -54,9 +53,9 @@ export class LocalChains implements ChainSource {
     return chains;
   }
 
-  /** In force now, and what was refused. */
-  get state(): MeshConfigState {
-    return this.#state;
+  get inForce(): ManagedChains["inForce"] {
+    const { config, rejected } = this.#state;
+    return { hash: config.hash, rejected };
   }
 
   watchChain(upstream: string, onChange: (view: ChainView) => void, signal: AbortSignal): void {
@@ -83,11 +82,15 @@ export class LocalChains implements ChainSource {
     const compiled = compileChain(config.set, watch.upstream);
     // The set was checked as a whole, so what does not compile is not about this set: the last chain stays in force.
     if (!compiled.ok) return;
-    const chain = this.#options.extend?.(compiled.chain, config.set) ?? compiled.chain;
+    const chain = this.#options.extend?.(compiled.chain, (service) => this.#chainOf(service)) ?? compiled.chain;
     const view = { chain, globalConfig: globalConfigOf(config), serviceMeta: serviceMetaOf(config) };
     const text = JSON.stringify([chain, view.globalConfig, [...view.serviceMeta]]);
     if (text === watch.told) return;
     watch.told = text;
     watch.onChange(view);
+  }
+  #chainOf(service: string): DiscoveryChain | undefined {
+    const compiled = compileChain(this.#state.config.set, service);
+    return compiled.ok ? compiled.chain : undefined;
   }
 }

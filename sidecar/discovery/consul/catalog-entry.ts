@@ -1,0 +1,164 @@
+// How an instance stands in Consul's catalog: the registration that its sidecar writes, and the endpoint that another
+// sidecar reads. Pure. Shapes: Consul's agent and health API; health and weight are counted as Envoy does in Consul.
+//
+// What Ferry adds: meta `ferry_*` for operators, and a tag `ferry-grpc:<service>` for each gRPC service. Tags, because
+// one watch of /v1/catalog/services then tells them for all services, and meta holds 512 bytes a value only.
+
+import type { Endpoint, RegisteredInstance, Registration } from "../registry.ts";
+
+export type Health = Endpoint["health"];
+
+/** The check that the sidecar feeds with what it sees of its application. */
+export function checkIdOf(instanceId: string): string {
+  return `ferry:${instanceId}`;
+}
+
+export const ttlSeconds = 10;
+const deregisterAfter = "10m";
+const grpcTag = "ferry-grpc:";
+/** Names of ours in meta; an endpoint does not show them. */
+const ownMeta = ["ferry_app_pid", "ferry_sidecar_pid", "ferry_admin", "ferry_weight"];
+/** Envoy's bound. */
+const maxWeight = 128;
+
+/** The body for /v1/agent/service/register: the service, its sidecar (a connect-proxy) and their checks. */
+export function registrationBody(registration: Registration, state: { health: Health; note: string }): unknown {
+  const { id, service, host, port, weight } = registration;
+  // Consul refuses 0 here: such an instance says so in its meta.
+  const weights = { Passing: Math.max(1, weight), Warning: Math.max(1, weight) };
+  const common = { Address: host, Port: port, Weights: weights };
+  return {
+    ...common,
+    ...{ ID: id, Name: service, Tags: tagsOf(registration), Meta: metaOf(registration) },
+    Checks: [
+      {
+        CheckID: checkIdOf(id),
+        Name: "the application, as its sidecar sees it",
+        TTL: `${ttlSeconds}s`,
+        Status: state.health,
+        Notes: state.note,
+        // A sidecar that was killed leaves its registration behind.
+        DeregisterCriticalServiceAfter: deregisterAfter,
+      },
+    ],
+    Connect: {
+      // It copies tags and meta of the service, but not its weights. Its own checks would replace both that Consul adds:
+      // the TCP check of those dials from the agent, which may be elsewhere; the alias carries the application's health.
+      SidecarService: {
+        ...common,
+        Checks: [{ Name: `alias of ${id}`, AliasService: id }],
+        Proxy: { Config: { protocol: "grpc" } },
+      },
+    },
+  };
+}
+
+function metaOf({ version, meta, weight, appPid, sidecarPid, admin }: Registration): Record<string, string> {
+  const { ferry_grpc_services: _, ...free } = meta;
+  return {
+    ...free,
+    ...(version !== "" && { version }),
+    ...(weight === 0 && { ferry_weight: "0" }),
+    ferry_app_pid: String(appPid),
+    ferry_sidecar_pid: String(sidecarPid),
+    ferry_admin: admin,
+  };
+}
+
+function tagsOf({ meta }: Registration): readonly string[] {
+  const names = (meta.ferry_grpc_services ?? "").split(",").map((name) => name.trim());
+  return names.filter((name) => name !== "").map((name) => `${grpcTag}${name}`);
+}
+
+/** The gRPC services that tags state, sorted; names that could not be one are left out. */
+export function grpcServicesOf(tags: readonly string[]): readonly string[] {
+  const names = tags.filter((tag) => tag.startsWith(grpcTag)).map((tag) => tag.slice(grpcTag.length));
+  return [...new Set(names)].filter((name) => /^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$/.test(name)).sort();
+}
+
+/** The parts of a catalog entry that are read, checked for nothing: absent and null are the same to Go. */
+export interface HealthEntry {
+  readonly Node?: { readonly Node?: string; readonly Address?: string } | null;
+  readonly Service?: AgentService | null;
+  readonly Checks?: readonly CatalogCheck[] | null;
+}
+
+export interface AgentService {
+  readonly ID?: string;
+  readonly Service?: string;
+  readonly Kind?: string;
+  readonly Tags?: readonly string[] | null;
+  readonly Meta?: Readonly<Record<string, string>> | null;
+  readonly Address?: string;
+  readonly Port?: number;
+  readonly Weights?: { readonly Passing?: number; readonly Warning?: number } | null;
+  readonly Proxy?: { readonly DestinationServiceID?: string } | null;
+}
+
+export interface CatalogCheck {
+  readonly Node?: string;
+  readonly CheckID?: string;
+  readonly ServiceID?: string;
+  readonly Status?: string;
+  readonly Output?: string;
+  readonly Notes?: string;
+}
+
+/** /v1/health/connect/:service to endpoints, sorted by id. Throws when it is no list. */
+export function endpointsOf(body: unknown, service: string): readonly Endpoint[] {
+  if (!Array.isArray(body)) throw new Error("expected a list of instances");
+  return (body as HealthEntry[])
+    .map((entry) => endpointOf(entry, service))
+    .filter((endpoint) => endpoint !== undefined)
+    .sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+function endpointOf(entry: HealthEntry, service: string): Endpoint | undefined {
+  const { ID = "", Address = "", Port = 0, Weights, Proxy: proxy, Tags, Meta } = entry.Service ?? {};
+  const host = Address || (entry.Node?.Address ?? "");
+  if (ID === "" || host === "" || Port === 0) return undefined;
+  const checks = entry.Checks ?? [];
+  const health = healthOf(checks);
+  const stated = (health === "warning" ? Weights?.Warning : Weights?.Passing) ?? 1;
+  const grpcServices = grpcServicesOf(Tags ?? []);
+  const free = Object.entries(Meta ?? {}).filter(([key]) => !ownMeta.includes(key));
+  const meta = {
+    ...Object.fromEntries(free),
+    ...(grpcServices.length > 0 && { ferry_grpc_services: grpcServices.join(",") }),
+  };
+  return {
+    id: proxy?.DestinationServiceID || ID.replace(/-sidecar-proxy$/, ""),
+    ...{ service, version: Meta?.version ?? "", host, port: Port },
+    weight: Meta?.ferry_weight === "0" ? 0 : Math.min(stated, maxWeight),
+    ...{ health, meta },
+  };
+}
+
+/** The worst of all checks, those of the node included. */
+export function healthOf(checks: readonly CatalogCheck[]): Health {
+  if (checks.some(({ Status }) => Status === "critical")) return "critical";
+  return checks.some(({ Status }) => Status === "warning") ? "warning" : "passing";
+}
+
+/** An instance that a Ferry sidecar registered, for operators; undefined: somebody else's. */
+export function registeredInstanceOf(
+  service: AgentService,
+  checks: readonly CatalogCheck[],
+): RegisteredInstance | undefined {
+  const { ID = "", Service = "", Tags, Meta, Address = "", Port = 0, Weights } = service;
+  if (Meta?.ferry_admin === undefined) return undefined;
+  const { version = "", ferry_app_pid, ferry_sidecar_pid, ferry_admin, ferry_weight, ...meta } = Meta;
+  const grpcServices = grpcServicesOf(Tags ?? []);
+  const registration: Registration = {
+    ...{ id: ID, service: Service, version, host: Address, port: Port, admin: ferry_admin },
+    weight: ferry_weight === "0" ? 0 : (Weights?.Passing ?? 1),
+    meta: grpcServices.length > 0 ? { ...meta, ferry_grpc_services: grpcServices.join(",") } : meta,
+    appPid: Number(ferry_app_pid ?? 0),
+    sidecarPid: Number(ferry_sidecar_pid ?? 0),
+  };
+  const maintenance = checks.find(({ CheckID }) => CheckID?.startsWith("_service_maintenance:"));
+  if (maintenance !== undefined) return { ...registration, health: "maintenance", note: maintenance.Notes ?? "" };
+  const health = healthOf(checks);
+  const worst = checks.find(({ Status }) => Status === health);
+  return { ...registration, health, note: health === "passing" ? "" : worst?.Output || worst?.Notes || "" };
+}

@@ -1,0 +1,148 @@
+// A discovery chain as Consul compiled it, made safe to walk: what Ferry does not act on is named (once, by the caller),
+// and what it would misread is taken out. Nothing else is changed. Pure.
+//
+//   - a node of an unknown type, and targets in another datacenter or behind a peer: taken out, so that calls of such a
+//     leg fail with a reason instead of reaching somebody else
+//   - a route with a condition that we cannot test: taken out, because without it the route would match more
+//   - an unknown or idle field: named, and without effect
+
+import type {
+  ChainNode,
+  ChainRoute,
+  ChainTarget,
+  DiscoveryChain,
+  RouterNode,
+  SplitterNode,
+} from "../../routing/discovery-chain.ts";
+
+export interface ReadChain {
+  readonly chain: DiscoveryChain;
+  /** A sentence for everything that is without effect here. */
+  readonly notices: readonly string[];
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** By place: the fields that are acted on, and those that say nothing to us and need no word. */
+const known = {
+  chain: [
+    ..."ServiceName Namespace Partition Datacenter Default Protocol StartNode Nodes Targets ServiceMeta".split(" "),
+    ..."AutoVirtualIPs ManualVirtualIPs CustomizationHash VirtualIPs".split(" "),
+  ],
+  router: ["Type", "Name", "Routes"],
+  splitter: ["Type", "Name", "Splits"],
+  resolver: ["Type", "Name", "Resolver", "LoadBalancer"],
+  route: ["Definition", "NextNode"],
+  match: ["PathExact", "PathPrefix", "PathRegex", "CaseInsensitive", "Header", "Methods"],
+  header: ["Name", "Present", "Exact", "Prefix", "Suffix", "Regex", "Invert"],
+  destination: [
+    ..."Service ServiceSubset Namespace Partition RequestTimeout NumRetries RetryOnConnectFailure".split(" "),
+    ..."RequestHeaders ResponseHeaders".split(" "),
+  ],
+  split: ["Definition", "Weight", "NextNode"],
+  leg: ["Weight", "Service", "ServiceSubset", "Namespace", "Partition", "RequestHeaders", "ResponseHeaders"],
+  resolve: ["Default", "ConnectTimeout", "RequestTimeout", "Target", "Failover"],
+  failover: ["Targets"],
+  target: [
+    ..."ID Service ServiceSubset Namespace Partition Datacenter SNI Name Subset ConnectTimeout".split(" "),
+    "TransparentProxy",
+  ],
+  subset: ["Filter", "OnlyPassing"],
+} as const;
+
+/** Throws when `body` is no discovery chain at all. */
+export function readChain(body: unknown): ReadChain {
+  const chain = (body as { Chain?: DiscoveryChain } | undefined)?.Chain;
+  if (!isFields(chain) || !isFields(chain.Nodes) || !isFields(chain.Targets) || typeof chain.StartNode !== "string") {
+    throw new Error("expected a discovery chain with StartNode, Nodes and Targets");
+  }
+  const notices: string[] = [];
+  const note = (what: string) => notices.push(`discovery chain of ${chain.ServiceName}: ${what}`);
+  noteUnknown(chain, known.chain, "", note);
+  const targets = Object.entries(chain.Targets).filter(([id, target]) => canReach(id, target, chain, note));
+  const nodes: [string, ChainNode][] = [];
+  for (const [key, node] of Object.entries(chain.Nodes)) {
+    const read = readNode(key, node, note);
+    if (read !== undefined) nodes.push([key, read]);
+  }
+  return { chain: { ...chain, Nodes: Object.fromEntries(nodes), Targets: Object.fromEntries(targets) }, notices };
+}
+
+type Note = (what: string) => void;
+
+function canReach(id: string, target: ChainTarget, chain: DiscoveryChain, note: Note): boolean {
+  noteUnknown(target, known.target, `target ${id}`, note);
+  noteUnknown(target.Subset, known.subset, `target ${id} Subset`, note);
+  const peer = (target as { Peer?: string }).Peer ?? "";
+  const elsewhere = target.Datacenter !== undefined && target.Datacenter !== chain.Datacenter;
+  if (peer === "" && !elsewhere) return true;
+  note(`target ${id} is ${peer === "" ? `in datacenter ${target.Datacenter}` : `at peer ${peer}`}: not reached yet`);
+  return false;
+}
+
+function readNode(key: string, node: ChainNode, note: Note): ChainNode | undefined {
+  switch (node.Type) {
+    case "router":
+      noteUnknown(node, known.router, key, note);
+      return { ...node, Routes: (node.Routes ?? []).filter((route, at) => readRoute(route, `${key}[${at}]`, note)) };
+    case "splitter":
+      return readSplitter(key, node, note);
+    case "resolver": {
+      noteUnknown(node, known.resolver, key, note);
+      noteUnknown(node.Resolver, known.resolve, key, note);
+      noteUnknown(node.Resolver.Failover, known.failover, `${key} Failover`, note);
+      const policy = node.LoadBalancer?.Policy ?? "";
+      if (policy !== "" && policy !== "round_robin") note(`${key}: LoadBalancer ${policy} has no effect yet`);
+      return node;
+    }
+    default:
+      note(`${key} has the unknown type ${JSON.stringify((node as Fields).Type)}: what leads there fails`);
+      return undefined;
+  }
+}
+
+function readSplitter(key: string, node: SplitterNode, note: Note): SplitterNode {
+  // A LoadBalancer here repeats one of its resolvers.
+  noteUnknown(node, [...known.splitter, "LoadBalancer"], key, note);
+  for (const [at, split] of (node.Splits ?? []).entries()) {
+    noteUnknown(split, known.split, `${key}[${at}]`, note);
+    noteUnknown(split.Definition, known.leg, `${key}[${at}]`, note);
+  }
+  return { ...node, Splits: node.Splits ?? [] };
+}
+
+/** Whether the route can be used. */
+function readRoute(route: RouterNode["Routes"][number], at: string, note: Note): route is ChainRoute {
+  noteUnknown(route, known.route, at, note);
+  noteUnknown(route.Definition?.Destination, known.destination, at, note);
+  const match = route.Definition?.Match?.HTTP;
+  const conditions = [
+    ...unknownOf(route.Definition?.Match, ["HTTP"]),
+    ...unknownOf(match, known.match),
+    ...(match?.Header ?? []).flatMap((header) => unknownOf(header, known.header)),
+  ];
+  if (conditions.length === 0) return true;
+  note(`${at}: cannot test ${conditions.join(", ")}: the route matches nothing`);
+  return false;
+}
+
+function noteUnknown(value: object | null | undefined, fields: readonly string[], at: string, note: Note): void {
+  for (const name of unknownOf(value, fields)) note(`${at === "" ? "" : `${at}: `}${name} has no effect yet`);
+}
+
+/** Fields that say something and are none of `fields`. */
+function unknownOf(value: object | null | undefined, fields: readonly string[]): readonly string[] {
+  return Object.entries(value ?? {})
+    .filter(([name, held]) => !fields.includes(name) && !isZero(held))
+    .map(([name]) => name);
+}
+
+/** How Go writes "not set". */
+function isZero(value: unknown): boolean {
+  if (value === null || value === "" || value === 0 || value === false) return true;
+  return typeof value === "object" && Object.values(value as object).every(isZero);
+}
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
