@@ -85,7 +85,7 @@ test("a lone endpoint is tried again after a moment, not at once", async () => {
   expect(await result).toMatchObject({ status: "0", attempts: "2" });
 });
 
-test("an instance that dies between its message and its trailers is replaced while nobody has seen the message", async () => {
+test("an instance that dies between message and trailers is replaced while nobody has seen either", async () => {
   const safe = new ScriptedMesh();
   safe.serve({ a: [{ kind: "break_after_message" }], b: [ok] }, idempotent);
   expect(await safe.call()).toMatchObject({ status: "0", message: "fine", attempts: "2" });

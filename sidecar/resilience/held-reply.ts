@@ -1,7 +1,8 @@
 // Holds the reply of a unary call back until it can no longer be replaced by that of another try. gRPC's verdict is in
-// the trailers: a server that sends its header first and UNAVAILABLE after it can only be retried if nobody has seen the
-// header, and an instance that dies between its message and its trailers only if nobody has seen the message. A caller
-// of a unary method can use neither before the trailers, so the hold costs it nothing; it is bounded in bytes and time.
+// the trailers: a server that sends its header first and UNAVAILABLE after it can only be retried if nobody has seen
+// the header, and an instance that dies between its message and its trailers only if nobody has seen the message. A
+// caller of a unary method can use neither before the trailers, so the hold costs it nothing; it is bounded in bytes
+// and time.
 
 import type { Clock, Timer } from "../../common/clock.ts";
 import type { Outcome, Reply } from "../call.ts";
@@ -36,7 +37,8 @@ export function holdReply(reply: Reply, clock: Clock): Promise<{ reply: Reply; v
         verdict,
       });
     };
-    // Order matters: all of a short reply may be here already, and a message that came before the end must be seen first.
+    // Order matters: all of a short reply may be here already, and a message that came before the end must be seen
+    // first.
     held.listen();
     reply.onEnd((outcome) => release(held.hasMessage && outcome.failure === undefined ? undefined : outcome));
   });

@@ -42,8 +42,8 @@ export function registrationBody(registration: Registration, state: { health: He
       },
     ],
     Connect: {
-      // It copies tags and meta of the service, but not its weights. Its own checks would replace both that Consul adds:
-      // the TCP check of those dials from the agent, which may be elsewhere; the alias carries the application's health.
+      // It copies tags and meta of the service, but not its weights. Checks that are given replace both that Consul
+      // adds: the TCP check dials from the agent, which may be elsewhere; the alias carries the application's health.
       SidecarService: {
         ...common,
         Checks: [{ Name: `alias of ${id}`, AliasService: id }],

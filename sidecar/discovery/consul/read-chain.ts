@@ -1,5 +1,5 @@
-// A discovery chain as Consul compiled it, made safe to walk: what Ferry does not act on is named (once, by the caller),
-// and what it would misread is taken out. Nothing else is changed. Pure.
+// A discovery chain as Consul compiled it, made safe to walk: what Ferry does not act on is named (once, by the
+// caller), and what it would misread is taken out. Nothing else is changed. Pure.
 //
 //   - a node of an unknown type, and targets in another datacenter or behind a peer: taken out, so that calls of such a
 //     leg fail with a reason instead of reaching somebody else
