@@ -1,5 +1,5 @@
 // The filter language of service-resolver subsets (`Service.Meta.version == v2`), as hashicorp/go-bexpr defines it, for
-// the fields that an instance has in the directory registry. With Consul the server filters and this is not used. A
+// the fields that an instance has in a registry. With Consul too: one watch serves all subsets of a service. A
 // filter is compiled once per snapshot; a mistake is told with its place (`1:22` is line 1, character 22).
 //
 //   or-expression   and-expression ["or" or-expression]

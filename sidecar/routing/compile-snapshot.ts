@@ -1,6 +1,6 @@
 // Puts together what is known of one upstream: its chain, the instances of the services that the chain leads to, its
 // methods and our own settings. Called by the control part after any of these changed; pure. The registry's answer is
-// divided among the chain's targets by their subset filters (with Consul the server does that).
+// divided among the chain's targets by their subset filters, with Consul too.
 
 import type { Endpoint } from "../discovery/registry.ts";
 import { compileFilter } from "./bexpr.ts";

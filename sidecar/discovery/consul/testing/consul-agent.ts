@@ -14,6 +14,8 @@ import { ConsulClient } from "../consul-client.ts";
 export interface ConsulAgent {
   readonly address: { readonly host: string; readonly port: number };
   readonly client: ConsulClient;
+  /** `host:port` for other agents. */
+  readonly lan: string;
   /** A client with another token or clock. */
   connect(token?: string): ConsulClient;
   /** SIGKILL; resolves when it is gone. */
@@ -31,12 +33,14 @@ export interface ConsulAgentOptions {
   readonly isDurable?: boolean;
   /** Denies by default; the token for all is `rootToken`. */
   readonly hasAcl?: boolean;
+  /** A client agent of this server instead of a server. */
+  readonly joins?: ConsulAgent;
 }
 
 export const rootToken = "11111111-2222-3333-4444-555555555555";
 
 export async function startConsul(options: ConsulAgentOptions = {}): Promise<ConsulAgent> {
-  const { isDurable = false, hasAcl = false } = options;
+  const { isDurable = false, hasAcl = false, joins } = options;
   const program = consulProgram();
   const folder = mkdtempSync(join(tmpdir(), "ferry-consul-"));
   const [http, grpc, server, lan, wan] = await freePorts(5);
@@ -45,13 +49,20 @@ export async function startConsul(options: ConsulAgentOptions = {}): Promise<Con
     ...{ leave_on_terminate: false, connect: { enabled: true } },
     ports: { http, https: -1, grpc, grpc_tls: -1, dns: -1, server, serf_lan: lan, serf_wan: wan },
     ...(isDurable && { server: true, bootstrap_expect: 1, data_dir: join(folder, "data") }),
+    ...(joins !== undefined && { server: false, data_dir: join(folder, "data"), retry_join: [joins.lan] }),
     // The token is that of the tests' own server.
-    ...(hasAcl && { acl: { enabled: true, default_policy: "deny", tokens: { initial_management: rootToken } } }),
+    ...(hasAcl && {
+      acl: {
+        ...{ enabled: true, default_policy: "deny", tokens: { initial_management: rootToken } },
+        // What a token may do counts at once.
+        ...{ token_ttl: "100ms", policy_ttl: "100ms" },
+      },
+    }),
   };
   const file = join(folder, "agent.json");
   writeFileSync(file, JSON.stringify(config));
   const address = { host: "127.0.0.1", port: http! };
-  const args = ["agent", ...(isDurable ? [] : ["-dev"]), "-node", "n1", "-config-file", file];
+  const args = ["agent", ...(isDurable || joins ? [] : ["-dev"]), "-node", joins ? "n2" : "n1", "-config-file", file];
   const start = () => spawn(program, args, { stdio: ["ignore", "ignore", "ignore"] });
   const token = hasAcl ? rootToken : undefined;
   const client = new ConsulClient({ address, token }, systemClock);
@@ -63,7 +74,7 @@ export async function startConsul(options: ConsulAgentOptions = {}): Promise<Con
     throw error;
   });
   return {
-    ...{ address, client, kill },
+    ...{ address, client, kill, lan: `127.0.0.1:${lan}` },
     connect(other) {
       const further = new ConsulClient({ address, token: other ?? token }, systemClock);
       clients.push(further);

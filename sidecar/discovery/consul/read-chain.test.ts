@@ -1,0 +1,51 @@
+import { describe, expect, test } from "vitest";
+import { readChain } from "./read-chain.ts";
+
+const target = { ID: "a", Service: "a", Datacenter: "dc1", MeshGateway: {}, TransparentProxy: {} };
+
+function chainWith(parts: { Nodes?: object; Targets?: object; extra?: object }) {
+  const { Nodes = {}, Targets = { a: target }, extra = {} } = parts;
+  return { Chain: { ServiceName: "a", Datacenter: "dc1", Protocol: "grpc", StartNode: "r", Nodes, Targets, ...extra } };
+}
+
+const resolver = { Type: "resolver", Name: "a", Resolver: { ConnectTimeout: "5s", RequestTimeout: 8e9, Target: "a" } };
+
+describe("readChain", () => {
+  test("what is known passes as it came, without a word", () => {
+    const { chain, notices } = readChain(
+      chainWith({ Nodes: { r: resolver }, extra: { AutoVirtualIPs: ["240.0.0.1"] } }),
+    );
+    expect(notices).toEqual([]);
+    expect(chain.Nodes).toEqual({ r: resolver });
+  });
+
+  test("an unknown node type is named and taken out", () => {
+    const { chain, notices } = readChain(chainWith({ Nodes: { r: resolver, x: { Type: "mirror", Name: "x" } } }));
+    expect(Object.keys(chain.Nodes)).toEqual(["r"]);
+    expect(notices).toEqual(['discovery chain of a: x has the unknown type "mirror": what leads there fails']);
+  });
+
+  test("an unknown field that says something is named; a zero one is not", () => {
+    const Nodes = { r: { ...resolver, Shadow: { Percent: 5 }, Empty: {} } };
+    expect(readChain(chainWith({ Nodes })).notices).toEqual(["discovery chain of a: r: Shadow has no effect yet"]);
+  });
+
+  test("a route with a condition that we cannot test matches nothing", () => {
+    const route = (HTTP: object) => ({ Definition: { Match: { HTTP } }, NextNode: "n" });
+    const Routes = [route({ QueryParam: [{ Name: "q", Present: true }] }), route({ PathPrefix: "/" })];
+    const { chain, notices } = readChain(chainWith({ Nodes: { r: { Type: "router", Name: "a", Routes } } }));
+    expect(chain.Nodes.r).toMatchObject({ Routes: [Routes[1]] });
+    expect(notices).toEqual(["discovery chain of a: r[0]: cannot test QueryParam: the route matches nothing"]);
+  });
+
+  test("targets in another datacenter or at a peer are taken out, so that nobody else is dialed for them", () => {
+    const Targets = { a: target, b: { ...target, Datacenter: "dc2" }, c: { ...target, Peer: "p1" } };
+    const { chain, notices } = readChain(chainWith({ Nodes: { r: resolver }, Targets }));
+    expect(Object.keys(chain.Targets)).toEqual(["a"]);
+    expect(notices).toContain("discovery chain of a: target b is in datacenter dc2: not reached yet");
+  });
+
+  test("what is no chain is refused", () => {
+    expect(() => readChain({ Chain: { Nodes: [] } })).toThrow(/expected a discovery chain/);
+  });
+});
