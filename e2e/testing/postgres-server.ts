@@ -102,7 +102,7 @@ export class PostgresServer {
     const ended = once(child, "close");
     const pid = Number(readFileSync(join(this.#folder, "data", "postmaster.pid"), "utf8").split("\n")[0]);
     // Before the parent: its children end by themselves only when they look for it.
-    if (signal === "SIGKILL") for (const own of childrenOf(pid)) process.kill(own, signal);
+    if (signal === "SIGKILL") for (const own of childrenOf(pid)) killIfThere(own);
     process.kill(pid, signal);
     await ended;
   }
@@ -162,4 +162,13 @@ async function freePort(): Promise<number> {
   await once(server, "close");
   if (address === null || typeof address === "string") throw new Error("no port");
   return address.port;
+}
+
+/** A session's process may have ended by itself since it was listed. */
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
 }
