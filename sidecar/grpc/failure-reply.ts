@@ -5,7 +5,7 @@
 import { encodeStatusDetails } from "../../common/status-details.ts";
 import type { Outcome, Reply } from "../call.ts";
 import type { ProxyFailure } from "../failure.ts";
-import { type BodySource, emptyBody } from "../http2/body.ts";
+import { emptyBody, wholeBody } from "../http2/body.ts";
 import { HeaderField, type HeaderFields } from "../http2/header-field.ts";
 import { encodeGrpcMessage } from "./percent.ts";
 
@@ -76,11 +76,6 @@ function plainReply(failure: ProxyFailure): Reply {
   ];
   const outcome: Outcome = { status, httpStatus, failure: failure.kind };
   return { fields, endsWithHead: false, body: wholeBody(text), onEnd: (listener) => listener(outcome) };
-}
-
-/** A body that is there already and smaller than any window. */
-function wholeBody(bytes: Buffer): BodySource {
-  return { attach: (sink) => sink.data(bytes, true), grant() {}, cancel() {} };
 }
 
 function cut(text: string): string {

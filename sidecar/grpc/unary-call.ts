@@ -2,7 +2,7 @@
 // in the process, and the connection that calls will use is the one that is proved. Messages are bytes; never rejects.
 
 import type { Clock } from "../../common/clock.ts";
-import type { BodySink, BodySource } from "../http2/body.ts";
+import { type BodySink, type BodySource, wholeBody } from "../http2/body.ts";
 import type { ReplyListener } from "../http2/client.ts";
 import { ErrorCode, type StreamError } from "../http2/error-code.ts";
 import { fieldValue, HeaderField, type HeaderFields } from "../http2/header-field.ts";
@@ -110,8 +110,4 @@ function fieldsOf({ path, authority, timeoutMs }: UnaryRequest): HeaderFields {
     new HeaderField("user-agent", "ferry"),
     new HeaderField("grpc-timeout", formatGrpcTimeout(timeoutMs)),
   ];
-}
-
-function wholeBody(bytes: Buffer): BodySource {
-  return { attach: (sink) => sink.data(bytes, true), grant() {}, cancel() {} };
 }

@@ -28,13 +28,10 @@ export interface BodySource {
   cancel(code: ErrorCode): void;
 }
 
-/** The body of a message whose HEADERS carried END_STREAM. */
-export const emptyBody: BodySource = {
-  attach(sink) {
-    sink.data(noBytes, true);
-  },
-  grant() {},
-  cancel() {},
-};
+/** A body that is there already; for bytes that are smaller than any window, since it takes no credit. */
+export function wholeBody(bytes: Buffer): BodySource {
+  return { attach: (sink) => sink.data(bytes, true), grant() {}, cancel() {} };
+}
 
-const noBytes = Buffer.alloc(0);
+/** The body of a message whose HEADERS carried END_STREAM. */
+export const emptyBody: BodySource = wholeBody(Buffer.alloc(0));
