@@ -5,6 +5,7 @@
 export const settingNames: readonly string[] = [
   "FERRY_ACCESS_LOG",
   "FERRY_ADMIN",
+  "FERRY_ADVERTISE",
   "FERRY_APP",
   "FERRY_APP_PID",
   "FERRY_DESCRIPTORS",

@@ -119,6 +119,11 @@ export function parseAddress(text: string): Address {
   return { host, port };
 }
 
+/** The address as text: what `parseAddress` reads. */
+export function formatAddress({ host, port }: Address): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
 /** A whole number from `min` to `max`, both included. */
 export function parseInteger(min: number, max: number): (text: string) => number {
   return (text) => {

@@ -63,6 +63,12 @@ export const sidecarRows = {
     fallback: loopback(0),
     doc: "Where other sidecars reach the application; port 0 takes a free one.",
   },
+  advertise: {
+    env: "FERRY_ADVERTISE",
+    parse: parseAdvertised,
+    fallback: null as { readonly host: string; readonly port: number | undefined } | null,
+    doc: "Where others reach FERRY_INBOUND, as host or host:port, when that is not where it listens. Unset: where it listens; for 0.0.0.0 and :: this machine's first address that is not loopback.",
+  },
   outbound: {
     env: "FERRY_OUTBOUND",
     parse: parseAddress,
@@ -228,6 +234,15 @@ function parseInstanceId(text: string): string {
     throw new Error("an id: 1 to 63 lower-case letters, digits, ., _ and -, beginning with a letter or digit");
   }
   return text;
+}
+
+function parseAdvertised(text: string): { readonly host: string; readonly port: number | undefined } {
+  if (/^[^\s:[\]/]+$/.test(text)) return { host: text, port: undefined };
+  try {
+    return parseAddress(text);
+  } catch {
+    throw new Error("a host or host:port that others can dial, as 10.0.0.7 or mesh-3.example:21000");
+  }
 }
 
 function parseUpstreams(text: string): readonly UpstreamSetting[] {

@@ -5,13 +5,15 @@
 // caller knows -> GOAWAY and finish what is under way -> deregister -> keep the way out open for the application ->
 // end.
 
+import { networkInterfaces } from "node:os";
 import { systemClock, wait } from "../common/clock.ts";
 import type { JsonLog } from "../common/json-log.ts";
 import { randomHex, systemRandom } from "../common/random.ts";
-import type { Address } from "../common/settings.ts";
+import { type Address, formatAddress } from "../common/settings.ts";
 import { type AdminServer, startAdminServer } from "./admin/admin-server.ts";
 import type { AdminStatus } from "./admin/admin-source.ts";
 import { adminView } from "./admin-view.ts";
+import { advertisedAddress } from "./advertised-address.ts";
 import { watchApp } from "./app-side.ts";
 import { Control } from "./control.ts";
 import { DataPlane, type Entrance } from "./data-plane.ts";
@@ -312,7 +314,7 @@ export class Sidecar {
 
   #watchApp(app: Address): void {
     const settings = this.#settings;
-    const { host, port } = this.#inbound!.listening;
+    const { host, port } = advertisedAddress(this.#inbound!.listening, settings.advertise, networkInterfaces());
     const { service, version, weight, meta, appPid, grpcServices, healthIntervalMs, healthTimeoutMs } = settings;
     const id = instanceId(settings, this.#pid);
     const { admin } = this.addresses;
@@ -370,10 +372,6 @@ function instanceId({ instance, service }: SidecarSettings, pid: number): string
 
 function addressOf({ listening }: Entrance): string {
   return formatAddress(listening);
-}
-
-function formatAddress({ host, port }: Address): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 function loopback(port: number): Address {
