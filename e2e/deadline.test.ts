@@ -1,9 +1,10 @@
 // A deadline holds across both hops: the caller is answered in time, and the handler learns that nobody waits.
 
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { eventually } from "./testing/eventually.ts";
 import { type Running, root, startFerry } from "./testing/ferry.ts";
 import { openRawHttp2, type RawReply } from "./testing/raw-http2.ts";
-import { eventually, startStack, type TestStack } from "./testing/stack.ts";
+import { startStack, type TestStack } from "./testing/stack.ts";
 
 let stack: TestStack;
 let sleeper: Running;

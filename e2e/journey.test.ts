@@ -2,10 +2,11 @@
 // real grpcurl, Ctrl-C.
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { eventually } from "./testing/eventually.ts";
 import { ferry, Running, runToEnd, startFerry } from "./testing/ferry.ts";
 import { takePort } from "./testing/free-port.ts";
 import { makeHome, type TestHome } from "./testing/home.ts";
-import { command, eventually, queryV1, queryV2 } from "./testing/stack.ts";
+import { command, queryV1, queryV2 } from "./testing/quoter-services.ts";
 import { findGrpcurl } from "./testing/tools.ts";
 
 let home: TestHome;

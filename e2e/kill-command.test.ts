@@ -5,8 +5,9 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { QuoteCommandService } from "../gen/quoter/command/v1/quote_command_service_pb.ts";
 import { QuoteQueryService as QueryV1 } from "../gen/quoter/query/v1/quote_query_service_pb.ts";
 import { QuoteQueryService as QueryV2 } from "../gen/quoter/query/v2/quote_query_service_pb.ts";
+import { eventually } from "./testing/eventually.ts";
 import { type CallResult, GrpcClient } from "./testing/grpc-client.ts";
-import { eventually, startStack, type TestStack } from "./testing/stack.ts";
+import { startStack, type TestStack } from "./testing/stack.ts";
 
 const { submitQuote, likeQuote, recordViews } = QuoteCommandService.method;
 

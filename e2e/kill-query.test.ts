@@ -1,8 +1,10 @@
 // Instances that are killed under a steady load: the caller sees no failed call, and the instance comes back.
 
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { eventually } from "./testing/eventually.ts";
 import { type Finished, ferry } from "./testing/ferry.ts";
-import { eventually, queryV1, startStack, type TestStack } from "./testing/stack.ts";
+import { queryV1 } from "./testing/quoter-services.ts";
+import { startStack, type TestStack } from "./testing/stack.ts";
 
 let stack: TestStack;
 let quoteId: string;

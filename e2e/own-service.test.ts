@@ -1,11 +1,12 @@
 // The product: services that know nothing of Ferry, served through the gateway by `ferry run`.
 
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { eventually } from "./testing/eventually.ts";
 import { ferry, type Running, root, startFerry } from "./testing/ferry.ts";
 import { freePort } from "./testing/free-port.ts";
 import { GrpcClient } from "./testing/grpc-client.ts";
 import { makeHome } from "./testing/home.ts";
-import { eventually, startStack, type TestStack } from "./testing/stack.ts";
+import { startStack, type TestStack } from "./testing/stack.ts";
 import { findPython } from "./testing/tools.ts";
 
 let stack: TestStack;

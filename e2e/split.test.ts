@@ -4,9 +4,11 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { QuoteQueryService } from "../gen/quoter/query/v1/quote_query_service_pb.ts";
+import { eventually } from "./testing/eventually.ts";
 import { ferry } from "./testing/ferry.ts";
 import { GrpcClient } from "./testing/grpc-client.ts";
-import { eventually, queryV1, startStack, type TestStack } from "./testing/stack.ts";
+import { queryV1 } from "./testing/quoter-services.ts";
+import { startStack, type TestStack } from "./testing/stack.ts";
 
 let stack: TestStack;
 let client: GrpcClient;

@@ -3,10 +3,12 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { SubmitQuoteRequestSchema } from "../gen/quoter/command/v1/quote_command_service_pb.ts";
+import { eventually } from "./testing/eventually.ts";
 import { root, startFerry } from "./testing/ferry.ts";
 import { GrpcClient } from "./testing/grpc-client.ts";
 import { type OtlpReceiver, type ReceivedSpan, startOtlpReceiver } from "./testing/otlp-receiver.ts";
-import { command, eventually, startStack, type TestStack } from "./testing/stack.ts";
+import { command } from "./testing/quoter-services.ts";
+import { startStack, type TestStack } from "./testing/stack.ts";
 
 let receiver: OtlpReceiver;
 let stack: TestStack;

@@ -3,8 +3,10 @@
 import { cpSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
+import { eventually } from "./eventually.ts";
 import { type Finished, ferry, type JsonObject, type Running, root, startFerry } from "./ferry.ts";
 import { makeHome, type TestHome } from "./home.ts";
+import { command, queryV1, queryV2 } from "./quoter-services.ts";
 
 export interface TestStack {
   readonly home: TestHome;
@@ -85,23 +87,3 @@ export async function startStack(env: Readonly<Record<string, string>> = {}): Pr
     },
   };
 }
-
-/** Until `check` gives something; its last error is the message when it does not within `withinMs`. */
-export async function eventually<T>(what: string, withinMs: number, check: () => Promise<T | undefined>): Promise<T> {
-  const untilMs = Date.now() + withinMs;
-  let last: unknown;
-  for (;;) {
-    try {
-      const found = await check();
-      if (found !== undefined) return found;
-    } catch (error) {
-      last = error;
-    }
-    if (Date.now() > untilMs) throw new Error(`${what}: not within ${withinMs} ms`, { cause: last });
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
-
-export const command = "quoter.command.v1.QuoteCommandService";
-export const queryV1 = "quoter.query.v1.QuoteQueryService";
-export const queryV2 = "quoter.query.v2.QuoteQueryService";
