@@ -3,8 +3,10 @@ import { anyUnpack } from "@bufbuild/protobuf/wkt";
 import { status } from "@grpc/grpc-js";
 import { afterEach, describe, expect, test } from "vitest";
 import { jsonLog } from "../../common/json-log.ts";
+import { TestingClock } from "../../common/testing-clock.ts";
 import { BadRequestSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
+import { Health, HealthCheckResponse_ServingStatus } from "../../gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import {
   QuoteCommandService,
@@ -19,7 +21,7 @@ import {
 } from "../../gen/quoter/query/v1/quote_query_service_pb.ts";
 import { type HandlerContext, type Handlers, implement } from "./handler.ts";
 import { refuse } from "./refusal.ts";
-import { type Serving, serve } from "./serve.ts";
+import { type ServeOptions, type Serving, serve } from "./serve.ts";
 import { type TestClient, testClient } from "./testing/grpc-client.ts";
 
 type Query = Handlers<typeof QuoteQueryService>;
@@ -53,7 +55,12 @@ interface Started {
   readonly log: string[];
 }
 
-async function start(query: Partial<Query> = {}, command: Partial<Command> = {}, graceMs = 5000): Promise<Started> {
+async function start(
+  query: Partial<Query> = {},
+  command: Partial<Command> = {},
+  graceMs = 5000,
+  more: Pick<ServeOptions, "drainPropagationMs" | "clock"> = {},
+): Promise<Started> {
   const log: string[] = [];
   const serving = await serve({
     listen: { host: "127.0.0.1", port: 0 },
@@ -66,6 +73,7 @@ async function start(query: Partial<Query> = {}, command: Partial<Command> = {},
     log: jsonLog("test", "info", (line) => log.push(line)),
     tracing: undefined,
     drainGraceMs: graceMs,
+    ...more,
   });
   const client = testClient(serving.port);
   cleanUps.push(
@@ -301,6 +309,18 @@ describe("a client stream", () => {
 });
 
 describe("a drain", () => {
+  test("takes calls until its callers had time to hear that health says no", async () => {
+    const clock = new TestingClock();
+    const { serving, client } = await start({}, {}, 5000, { drainPropagationMs: 1000, clock });
+    const drained = serving.drain();
+    const health = await client.unary(Health.method.check, {});
+    expect(health.message?.status).toBe(HealthCheckResponse_ServingStatus.NOT_SERVING);
+    expect((await client.unary(getQuote, { quoteId: "q1" })).code).toBe(status.OK);
+    clock.advance(1000);
+    await drained;
+    expect((await client.unary(getQuote, { quoteId: "q1" })).code).toBe(status.UNAVAILABLE);
+  });
+
   test("lets a running call finish and takes no new connection", async () => {
     const running = Promise.withResolvers<void>();
     const finish = Promise.withResolvers<void>();

@@ -1,9 +1,9 @@
 // Puts services on a port: grpc-js server, health, reflection, drain. Called by each service's main and by tests.
-// Order of a drain: health says NOT_SERVING and pushes it, streams without an end of their own are told, no new calls
-// are taken (GOAWAY), running calls get the grace period, what is left then is cut.
+// Order of a drain: health says NOT_SERVING and pushes it, callers get time to learn of it, streams without an end of
+// their own are told, no new calls are taken (GOAWAY), running calls get the grace period, what is left then is cut.
 
 import { Metadata, Server, ServerCredentials, type UntypedServiceImplementation } from "@grpc/grpc-js";
-import { type Clock, systemClock } from "../../common/clock.ts";
+import { type Clock, systemClock, wait } from "../../common/clock.ts";
 import type { JsonLog } from "../../common/json-log.ts";
 import { randomHex } from "../../common/random.ts";
 import type { CallDefaults } from "./call-context.ts";
@@ -24,7 +24,9 @@ export interface ServeOptions {
   readonly headers: Readonly<Record<string, string>>;
   readonly log: JsonLog;
   readonly tracing: Tracing | undefined;
-  /** How long running calls may take once a drain has begun, milliseconds. */
+  /** How long a drain goes on taking calls after health has said NOT_SERVING, milliseconds. Default 0. */
+  readonly drainPropagationMs?: number;
+  /** How long running calls may take then, milliseconds. */
   readonly drainGraceMs: number;
   /** Default: the system's. */
   readonly clock?: Clock;
@@ -83,6 +85,8 @@ export async function serve(options: ServeOptions): Promise<Serving> {
 
   async function drain(): Promise<void> {
     health.drain();
+    const { drainPropagationMs = 0 } = options;
+    if (drainPropagationMs > 0) await wait(clock, drainPropagationMs);
     draining.abort(new Error("the process is draining"));
     const cut = clock.after(options.drainGraceMs, () => {
       options.log.error("calls were cut at the end of the grace period", { graceMs: options.drainGraceMs });

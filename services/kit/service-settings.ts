@@ -33,6 +33,13 @@ export const serviceRows = {
     fallback: null as string | null,
     doc: "the name of this instance in answers, logs and the registry; default: the service and the process id",
   },
+  drainPropagationMs: {
+    env: "FERRY_DRAIN_PROPAGATION",
+    parse: parseDurationMs,
+    fallback: 0 as number,
+    unit: "ms",
+    doc: "how long calls are still taken after SIGTERM, while health says no; for whoever ends it before its sidecar, as compose does",
+  },
   drainGraceMs: {
     env: "FERRY_DRAIN_GRACE",
     parse: parseDurationMs,

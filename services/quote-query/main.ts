@@ -34,6 +34,7 @@ process.exit(
       headers: { "x-quoter-version": settings.version, "x-quoter-instance": instance },
       log: jsonLog(instance, settings.logLevel),
       tracing,
+      drainPropagationMs: settings.drainPropagationMs,
       drainGraceMs: settings.drainGraceMs,
     });
     return {
