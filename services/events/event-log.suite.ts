@@ -226,6 +226,20 @@ function following(log: Current<EventLog>, fixture: Current<LogFixture>): void {
     expect(most).toBe(1);
   });
 
+  test("a name changes nothing of what a follower gets, whoever had it before", async () => {
+    for (let version = 0; version < 6; version++) await append(log(), "quote-a", version, `c${version}`);
+    for (const after of [0, 4, 2]) {
+      const seen: string[] = [];
+      const end = new AbortController();
+      const onBatch = async (records: readonly LoggedRecord[]) => {
+        seen.push(...commandIds(records));
+        if (seen.at(-1) === "c5") end.abort();
+      };
+      await (await fixture().open()).follow(after, 2, onBatch, end.signal, { name: "suite" });
+      expect(seen).toEqual(Array.from({ length: 6 - after }, (_, i) => `c${after + i}`));
+    }
+  });
+
   test("a follower sees appends of its own connection", async () => {
     const following = follow(log(), 0, 10, 2);
     await append(log(), "quote-a", 0, "c1");

@@ -34,6 +34,19 @@ export class LogUnavailable extends Error {
   }
 }
 
+/**
+ * Who follows, for logs whose server can show it to its operators (JetStream: a durable consumer of that name, with its
+ * lag). The name decides nothing: where to go on is what the caller says, and whoever comes later has the name.
+ */
+export interface Follower {
+  /** As `quotes-v1`: 1 to 100 letters, digits, `_` and `-`. Shown also while nobody follows. */
+  readonly name: string;
+  /** Shown no longer when the following has ended, or an hour after a process that was killed. Default: false. */
+  readonly isPassing?: boolean;
+  /** A sentence when the place on the server was lost and taken anew, or is somebody else's now. */
+  readonly onNotice?: (sentence: string) => void;
+}
+
 export interface EventLog {
   /**
    * Appends `record` as version `expectedVersion + 1` of `stream` (0: the stream must be new). Throws LogUnavailable;
@@ -50,13 +63,15 @@ export interface EventLog {
   head(): Promise<Position>;
   /**
    * Pushes batches of at most `batchSize` records behind `after`, in the global order, until `signal` aborts; the next
-   * batch comes when the promise for the one before has resolved. Survives a log that goes away and comes back.
+   * batch comes when the promise for the one before has resolved. Survives a log that goes away and comes back. Without
+   * `follower` nobody but us sees it.
    */
   follow(
     after: Position,
     batchSize: number,
     onBatch: (records: readonly LoggedRecord[]) => Promise<void>,
     signal: AbortSignal,
+    follower?: Follower,
   ): Promise<void>;
   /** Whether appends are taken now; `detail` says why not. */
   health(): Promise<{ readonly ok: boolean; readonly detail: string }>;

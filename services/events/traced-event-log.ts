@@ -30,7 +30,7 @@ export function tracedEventLog(log: EventLog): EventLog {
     streamVersion: (stream) => log.streamVersion(stream),
     readAll: (after, limit) => log.readAll(after, limit),
     head: () => log.head(),
-    follow: (after, batchSize, onBatch, signal) => log.follow(after, batchSize, onBatch, signal),
+    follow: (...all) => log.follow(...all),
     health: () => log.health(),
     close: () => log.close(),
   };

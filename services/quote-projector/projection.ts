@@ -6,7 +6,7 @@
 
 import { type Clock, wait } from "../../common/clock.ts";
 import type { JsonLog } from "../../common/json-log.ts";
-import { type EventLog, type LoggedRecord, LogUnavailable, type Position } from "../events/event-log.ts";
+import { type EventLog, type Follower, type LoggedRecord, LogUnavailable, type Position } from "../events/event-log.ts";
 import type { ReadModelWriter } from "../read-model/read-model.ts";
 import { ReadModelUnavailable } from "../read-model/read-model-store.ts";
 import { catchUp, type HeadSample } from "./catch-up.ts";
@@ -21,6 +21,8 @@ export interface ProjectionOptions {
   /** As `quotes-v1`, for messages. */
   readonly name: string;
   readonly log: EventLog;
+  /** As operators of the log see it. */
+  readonly follower?: Follower;
   readonly writer: ReadModelWriter;
   readonly clock: Clock;
   readonly jsonLog: JsonLog;
@@ -61,11 +63,11 @@ export class Projection {
 
   /** Runs until `signal` aborts, then finishes the batch at hand. Rejects only when going on makes no sense. */
   async run(signal: AbortSignal): Promise<void> {
-    const { log } = this.#options;
+    const { log, follower } = this.#options;
     const failed = new AbortController();
     const both = AbortSignal.any([signal, failed.signal]);
     const parts = [
-      log.follow(this.#position, BATCH_SIZE, (records) => this.#apply(records, both), both),
+      log.follow(this.#position, BATCH_SIZE, (records) => this.#apply(records, both), both, follower),
       this.#heartbeats(both),
     ];
     for (const part of parts) part.catch(() => failed.abort());

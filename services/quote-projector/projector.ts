@@ -51,7 +51,7 @@ interface Running {
 /** Undefined: the model cannot be opened, but is to be rebuilt anyway. */
 async function openServing(options: ProjectorOptions): Promise<Running | undefined> {
   try {
-    return running(options, await options.store.openWriter());
+    return running(options, await options.store.openWriter(), options.store.name);
   } catch (error) {
     if (!(error instanceof ReadModelUnavailable)) throw error;
     if (!options.rebuild) throw new Error(`${error.message}; --rebuild makes it anew from the log`, { cause: error });
@@ -60,10 +60,17 @@ async function openServing(options: ProjectorOptions): Promise<Running | undefin
   }
 }
 
-function running(options: ProjectorOptions, writer: ReadModelWriter, onCaughtUp: () => void = () => {}): Running {
-  const { log, clock, jsonLog, spans, store } = options;
+/** `followerName`: what operators of the log see; another than the model's own passes with the projection. */
+function running(
+  { log, clock, jsonLog, spans, store: { name } }: ProjectorOptions,
+  writer: ReadModelWriter,
+  followerName: string,
+  onCaughtUp: () => void = () => {},
+): Running {
+  const onNotice = (sentence: string) => jsonLog.info(sentence, { model: name });
+  const follower = { name: followerName, isPassing: followerName !== name, onNotice };
   const tracing = spans === undefined ? {} : { spans };
-  const projection = new Projection({ name: store.name, log, writer, clock, jsonLog, onCaughtUp, ...tracing });
+  const projection = new Projection({ name, log, follower, writer, clock, jsonLog, onCaughtUp, ...tracing });
   return { writer, projection };
 }
 
@@ -89,7 +96,7 @@ async function rebuildBeside(options: ProjectorOptions, old: Running | undefined
   };
   try {
     const writer = await buildNew(options, endOld, signal);
-    await follow(await began(running(options, writer)), signal);
+    await follow(await began(running(options, writer, options.store.name)), signal);
   } finally {
     await endOld();
   }
@@ -108,7 +115,9 @@ async function buildNew(
   const stop = new AbortController();
   const untilStop = AbortSignal.any([signal, stop.signal]);
   // Records were projected before, so their spans exist already.
-  const { projection } = await began(running({ ...options, spans: undefined }, rebuild.writer, caughtUp.resolve));
+  const { projection } = await began(
+    running({ ...options, spans: undefined }, rebuild.writer, `${store.name}-rebuild`, caughtUp.resolve),
+  );
   const building = projection.run(untilStop);
   try {
     await Promise.race([caughtUp.promise, building]);

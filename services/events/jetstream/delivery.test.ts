@@ -6,7 +6,7 @@ test.each([
   "$JS.ACK._.hash.S.c.1.42.7.1700000000000000000.0",
   "$JS.ACK.hub.hash.S.c.1.42.7.1700000000000000000.0.token",
 ])("%s is stream sequence 42, delivery 7", (reply) => {
-  expect(parseDelivery(reply)).toEqual({ streamSequence: 42, consumerSequence: 7 });
+  expect(parseDelivery(reply)).toEqual({ streamSequence: 42, consumerSequence: 7, times: 1 });
 });
 
 test.each([undefined, "", "_INBOX.x", "$JS.ACK.S.c.1.x.7.1.0", "$JS.ACK.S.c"])("%j is no delivery", (reply) => {

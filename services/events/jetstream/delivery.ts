@@ -6,6 +6,8 @@ export interface Delivery {
   readonly streamSequence: number;
   /** Counts the consumer's deliveries from 1, so that a lost one shows. */
   readonly consumerSequence: number;
+  /** 1; more when the consumer delivers this message again. */
+  readonly times: number;
 }
 
 /**
@@ -18,7 +20,8 @@ export function parseDelivery(reply: string | undefined): Delivery | undefined {
   const at = parts.length === 9 ? 5 : 7;
   const streamSequence = Number(parts[at]);
   const consumerSequence = Number(parts[at + 1]);
-  return streamSequence > 0 && consumerSequence > 0 ? { streamSequence, consumerSequence } : undefined;
+  const times = Number(parts[at - 1]);
+  return streamSequence > 0 && consumerSequence > 0 ? { streamSequence, consumerSequence, times } : undefined;
 }
 
 export type PullStatus =

@@ -8,10 +8,11 @@ import { jetstreamManager } from "@nats-io/jetstream";
 import type { Clock } from "../../../common/clock.ts";
 import type { Random } from "../../../common/random.ts";
 import { type CommandRecord, CommandRecordSchema } from "../../../gen/quoter/events/v1/events_pb.ts";
-import type { AppendResult, EventLog, LoggedRecord, Position } from "../event-log.ts";
+import type { AppendResult, EventLog, Follower, LoggedRecord, Position } from "../event-log.ts";
 import { assertStreamName } from "../stream-name.ts";
 import { appendRecord } from "./append-record.ts";
 import { followLog } from "./follow-log.ts";
+import { assertFollowerName } from "./follower-place.ts";
 import { unavailable } from "./log-refused.ts";
 import type { NatsAddress } from "./nats-address.ts";
 import { NatsLink } from "./nats-link.ts";
@@ -108,9 +109,11 @@ export class JetStreamEventLog implements EventLog {
     batchSize: number,
     onBatch: (records: readonly LoggedRecord[]) => Promise<void>,
     signal: AbortSignal,
+    follower?: Follower,
   ): Promise<void> {
     const { random } = this.#options;
-    await followLog({ ...this.#deps, random }, this.#link, { after, batchSize, onBatch, signal });
+    if (follower !== undefined) assertFollowerName(follower.name);
+    await followLog({ ...this.#deps, random }, this.#link, { after, batchSize, onBatch, signal, follower });
   }
 
   async health(): Promise<{ readonly ok: boolean; readonly detail: string }> {

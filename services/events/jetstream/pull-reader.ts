@@ -1,11 +1,11 @@
-// Reads the stream from a sequence on, in order and without gaps, all of it or one subject: a consumer of the server
-// that exists for this reader alone, in memory, without acknowledgements, since whoever reads keeps its own place. Used
-// by read-records.ts and follow-log.ts, which open another one when this one is lost.
-// Guarantees: what is taken is in order and complete; at most two windows of records are asked for and not yet taken; a
-// server that is silent for three seconds is noticed.
+// Reads the stream from a sequence on, in order, all of it or one subject, by a pull consumer of the server: in memory
+// and for this reader alone, or a follower's durable one (follower-name.ts). Without acknowledgements, since whoever
+// reads keeps its own place. Used by read-records.ts and follow-log.ts, which open another one when this one is lost.
+// Guarantees: what is taken is in order, nothing twice, nothing that the consumer delivered left out; at most two
+// windows of records are asked for and not yet taken; a server that is silent for three seconds is noticed.
 // Hot: `#arrived` runs once per record.
 
-import { AckPolicy, DeliverPolicy, ReplayPolicy } from "@nats-io/jetstream";
+import { AckPolicy, type ConsumerConfig, DeliverPolicy, ReplayPolicy } from "@nats-io/jetstream";
 import { createInbox, type Msg, nanos, type Subscription } from "nats";
 import type { Clock, Timer } from "../../../common/clock.ts";
 import { LogUnavailable } from "../event-log.ts";
@@ -26,6 +26,14 @@ export interface PullReaderOptions {
   readonly subject?: string;
   /** Records asked for at a time. */
   readonly window: number;
+  /** Default: a consumer that the server forgets with the reader. */
+  readonly consumer?: ReaderConsumer | undefined;
+}
+
+export interface ReaderConsumer {
+  readonly config: Partial<ConsumerConfig>;
+  /** The server keeps it when the reader is closed. */
+  readonly isKept: boolean;
 }
 
 const HEARTBEAT_MS = 1000;
@@ -37,12 +45,19 @@ const INACTIVE_AFTER_MS = 60_000;
 /** What one request may bring at most, besides one largest message. */
 const MAX_REQUEST_BYTES = 8 * 1024 * 1024;
 
+const passingConsumer: ReaderConsumer = {
+  config: { inactive_threshold: nanos(INACTIVE_AFTER_MS), mem_storage: true, num_replicas: 1 },
+  isKept: false,
+};
+
 export class PullReader {
   readonly #options: PullReaderOptions;
   readonly #inbox = createInbox();
   readonly #subscription: Subscription;
   readonly #forgetEnd: () => void;
   #consumer = "";
+  /** The last sequence that arrived. */
+  #last: number;
   #buffer: StoredMessage[] = [];
   /** Asked for and not delivered. */
   #requested = 0;
@@ -54,6 +69,7 @@ export class PullReader {
 
   private constructor(options: PullReaderOptions) {
     this.#options = options;
+    this.#last = options.from - 1;
     const { connection, onEnd } = options.session;
     this.#subscription = connection.subscribe(this.#inbox, { callback: (_, message) => this.#arrived(message) });
     this.#forgetEnd = onEnd((reason) => this.#lose(reason));
@@ -61,7 +77,7 @@ export class PullReader {
 
   /** Throws what the NATS client throws. */
   static async open(options: PullReaderOptions): Promise<PullReader> {
-    const { session, streamName, from, subject } = options;
+    const { session, streamName, from, subject, consumer = passingConsumer } = options;
     const reader = new PullReader(options);
     try {
       const { name } = await session.jsm.consumers.add(streamName, {
@@ -69,9 +85,7 @@ export class PullReader {
         deliver_policy: DeliverPolicy.StartSequence,
         opt_start_seq: from,
         replay_policy: ReplayPolicy.Instant,
-        inactive_threshold: nanos(INACTIVE_AFTER_MS),
-        mem_storage: true,
-        num_replicas: 1,
+        ...consumer.config,
         ...(subject === undefined ? {} : { filter_subject: subject }),
       });
       reader.#start(name);
@@ -94,14 +108,16 @@ export class PullReader {
     return taken;
   }
 
-  /** The server removes the consumer; not waited for. */
+  /** The server removes a consumer that is not kept; not waited for. */
   close(): void {
+    // By now the name of a lost one may be somebody else's.
+    const mayRemove = this.#lost === undefined || this.#options.consumer === undefined;
     this.#lose("the reader was closed");
     this.#forgetEnd();
     const { connection } = this.#options.session;
     if (connection.isClosed()) return;
     this.#subscription.unsubscribe();
-    if (this.#consumer === "") return;
+    if (this.#consumer === "" || !mayRemove || this.#options.consumer?.isKept === true) return;
     // With a reply subject nobody listens on: the server answers, and the answer is dropped.
     connection.publish(this.#api("DELETE"), "", { reply: createInbox() });
   }
@@ -146,6 +162,11 @@ export class PullReader {
       this.#lose(`delivery ${delivery.consumerSequence} came after ${this.#delivered}`);
       return;
     }
+    if (delivery.times > 1 || delivery.streamSequence <= this.#last) {
+      this.#lose(`record ${delivery.streamSequence} came again, after ${this.#last}`);
+      return;
+    }
+    this.#last = delivery.streamSequence;
     this.#delivered++;
     this.#requested--;
     const { subject, headers: header, data } = message;

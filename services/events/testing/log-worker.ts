@@ -4,7 +4,7 @@
 // after the other, each to one of five streams that all writers share, and prints `ack <number>` when the log has
 // acknowledged it. A command whose outcome it cannot know (it was killed) is looked for in its stream first, as a
 // service does.
-// log-worker.ts reader <module> <argument> <after> <batchSize>: prints every record as
+// log-worker.ts reader <module> <argument> <after> <batchSize> [<follower>]: prints every record as
 // `<position> <stream> <version> <commandId>`, for ever.
 
 import { writeSync } from "node:fs";
@@ -22,7 +22,7 @@ const [role = "", module = "", argument = "", ...rest] = process.argv.slice(2);
 const { openLog } = (await import(module)) as LogModule;
 const log = await openLog(argument);
 if (role === "writer") await write(log, rest[0] ?? "", Number(rest[1]), Number(rest[2]));
-else await read(log, Number(rest[0]), Number(rest[1]));
+else await read(log, Number(rest[0]), Number(rest[1]), rest[2]);
 await log.close();
 mayEnd();
 
@@ -47,8 +47,9 @@ async function send(log: EventLog, stream: string, commandId: string): Promise<v
   }
 }
 
-async function read(log: EventLog, after: number, batchSize: number): Promise<void> {
+async function read(log: EventLog, after: number, batchSize: number, name: string | undefined): Promise<void> {
   const forever = new AbortController().signal;
+  const follower = name === undefined ? undefined : { name };
   await log.follow(
     after,
     batchSize,
@@ -58,6 +59,7 @@ async function read(log: EventLog, after: number, batchSize: number): Promise<vo
       }
     },
     forever,
+    follower,
   );
 }
 
