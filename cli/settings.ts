@@ -1,5 +1,6 @@
 // The command line's own settings. Options win over them. The settings of the processes that it starts share the
-// environment and are handed on, except those that name one single process.
+// environment and are handed on, except those that name one single process. Where the environment does not say which
+// registry there is, the stack that runs in this home does.
 
 import { resolve } from "node:path";
 import { consulRows } from "../common/consul-settings.ts";
@@ -12,7 +13,10 @@ import {
   readSettings,
   type SettingRow,
 } from "../common/settings.ts";
+import { eventLogRows } from "../services/events/settings.ts";
+import { readModelRows } from "../services/read-model/settings.ts";
 import { CommandError } from "./exit.ts";
+import { readStack } from "./supervise/home.ts";
 import { compileCache } from "./supervise/programs.ts";
 
 const optionalText = (env: string, doc: string): SettingRow<string | null> => ({
@@ -36,6 +40,9 @@ export const cliRows = {
     doc: "Where instances are registered; the started sidecars read it too.",
   },
   ...consulRows,
+  events: eventLogRows.events,
+  natsUrl: eventLogRows.natsUrl,
+  ...readModelRows,
   meshConfig: optionalText("FERRY_MESH_CONFIG", "The directory with the mesh configuration."),
   otlpEndpoint: optionalText(
     "OTEL_EXPORTER_OTLP_ENDPOINT",
@@ -51,6 +58,12 @@ export interface CliSettings {
   readonly consulAddress: Address;
   readonly consulToken: string | null;
   readonly consulTokenFile: string | null;
+  readonly events: "sqlite" | "nats";
+  /** May hold a password. */
+  readonly natsUrl: string;
+  readonly readModel: "sqlite" | "postgres";
+  /** May hold a password. */
+  readonly databaseUrl: string | null;
   readonly meshConfig: string | null;
   readonly otlpEndpoint: string | null;
   readonly otlpServiceName: string | null;
@@ -81,10 +94,11 @@ const perProcess = [
 const testNames = ["FERRY_CONSUL", "FERRY_GRPCURL", "FERRY_PYTHON"];
 
 /** Throws a CommandError that names every wrong setting. `homeOption` is `--home`, which wins. */
-export function readCliSettings(homeOption?: string, env: NodeJS.ProcessEnv = process.env): CliSettings {
+export function readCliSettings(homeOption?: string, own: NodeJS.ProcessEnv = process.env): CliSettings {
+  const home = resolve(homeOption ?? (own.FERRY_HOME || cliRows.home.fallback));
+  const env = { ...registryOfStack(home), ...own };
   const read = readSettings(cliRows, env, [...settingNames, ...testNames]);
   if ("problems" in read) throw new CommandError(`settings: ${describeProblems(read.problems)}`);
-  const home = resolve(homeOption ?? read.settings.home);
   const dropped = new Set([...perProcess, ...testNames]);
   const kept = Object.entries(env).filter(
     ([name, value]) =>
@@ -95,4 +109,10 @@ export function readCliSettings(homeOption?: string, env: NodeJS.ProcessEnv = pr
       !(name === "NODE_COMPILE_CACHE" && value === compileCache),
   );
   return { ...read.settings, home, childEnv: Object.freeze({ ...Object.fromEntries(kept), FERRY_HOME: home }) };
+}
+
+/** Never the token, which is not written down anywhere. */
+function registryOfStack(home: string): NodeJS.ProcessEnv {
+  const consul = readStack(home)?.consul;
+  return consul === undefined || consul === null ? {} : { FERRY_REGISTRY: "consul", CONSUL_HTTP_ADDR: consul };
 }

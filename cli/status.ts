@@ -33,6 +33,7 @@ function showStatus(out: Console, status: MeshStatus, troubles: readonly string[
   }
   for (const line of table(rows)) out.print(line);
   out.print("");
+  out.print(`registry  ${status.registry.name}`);
   if (status.gateway !== undefined) out.print(`gateway  ${status.gateway.address}  ${status.gateway.health}`);
   for (const { name, position, head, lagMs } of status.readModels) {
     out.print(`read model ${name}  position ${position || "-"} of ${head || "-"}  ${lagMs} ms behind`);

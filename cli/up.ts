@@ -1,6 +1,7 @@
-// `ferry up` (`npm start`): the embedded stack. Checks what can be checked before anything starts, shows what comes up
-// where, waits until all is healthy, then stays until Ctrl-C or SIGTERM, which drain and stop everything. A second
-// Ctrl-C, a second or more after the first, does not wait.
+// `ferry up` (`npm start`): the whole stack, embedded or on the servers that the switches name. Checks what can be
+// checked before anything starts, waits for the servers, shows what comes up where, waits until all is healthy, then
+// stays until Ctrl-C or SIGTERM, which drain and stop everything. A second Ctrl-C, a second or more after the first,
+// does not wait.
 
 import { Command } from "commander";
 import { systemClock, wait } from "../common/clock.ts";
@@ -8,14 +9,17 @@ import type { Address } from "../common/settings.ts";
 import { type Console, openConsole } from "./console.ts";
 import { CommandError, exitOk } from "./exit.ts";
 import { formatAddress, readAddress } from "./grpc/address.ts";
-import { readCliSettings } from "./settings.ts";
+import { type CliSettings, readCliSettings } from "./settings.ts";
 import { collectStatus } from "./status/collect-status.ts";
-import { findTroubles } from "./status/mesh-status.ts";
+import { findTroubles, type MeshStatus } from "./status/mesh-status.ts";
 import { whyTaken } from "./supervise/free-port.ts";
 import { lockHome, removeStack, writeStack } from "./supervise/home.ts";
 import { findMeshConfig } from "./supervise/mesh-config-dir.ts";
 import { untilSignal } from "./supervise/until-signal.ts";
+import { awaitBackends, describeBackends } from "./up/backends.ts";
 import { measureIdle, showIdle } from "./up/figures.ts";
+import { fillConsul } from "./up/fill-consul.ts";
+import { refuseOtherStack } from "./up/other-stack.ts";
 import { callsToTry, plannedInstances } from "./up/plan.ts";
 import { Stack } from "./up/stack.ts";
 
@@ -26,12 +30,16 @@ interface UpOptions {
   json?: boolean;
 }
 
+/** How long servers that are wanted and not there are waited for. */
+const backendsWaitMs = 60_000;
 const healthyTimeoutMs = 60_000;
 const lookEveryMs = 250;
 
 export function upCommand(finish: (code: number) => void): Command {
   return new Command("up")
-    .description("start the whole system on embedded parts and keep it running")
+    .description(
+      "start the whole system and keep it running; FERRY_REGISTRY, FERRY_EVENTS and FERRY_READ_MODEL choose its parts",
+    )
     .option("--gateway <host:port>", "where the gateway listens", "127.0.0.1:8080")
     .option("--home <dir>", "the stack's directory (FERRY_HOME)")
     .option("--mesh-config <dir>", "the mesh configuration (FERRY_MESH_CONFIG)")
@@ -56,9 +64,13 @@ async function up(options: UpOptions): Promise<number> {
   const env = { FERRY_DRAIN_GRACE: "5s", ...settings.childEnv };
   const stack = new Stack({ home, meshConfig, gateway, env }, stackEvents(out));
   try {
-    out.say(`starting in ${home}; logs are in ${home}/logs`);
-    await Promise.race([stack.start(), signal.first]);
-    if (!signal.isGiven) await stayUp({ stack, home, meshConfig, out, signal });
+    await standOnBackends({ settings, meshConfig, out, signal });
+    if (!signal.isGiven) {
+      out.say(`starting in ${home}; logs are in ${home}/logs`);
+      await Promise.race([stack.start(), signal.first]);
+    }
+    const consul = settings.registry === "consul" ? formatAddress(settings.consulAddress) : null;
+    if (!signal.isGiven) await stayUp({ stack, home, meshConfig, consul, out, signal });
     out.say("draining and stopping everything");
     signal.onImpatience(() => stack.kill());
     await stack.stop();
@@ -77,16 +89,17 @@ interface StayParams {
   readonly stack: Stack;
   readonly home: string;
   readonly meshConfig: string;
+  readonly consul: string | null;
   readonly out: Console;
   readonly signal: ReturnType<typeof untilSignal>;
 }
 
 /** From "all are started" to the signal. */
 async function stayUp(params: StayParams): Promise<void> {
-  const { stack, home, meshConfig, out, signal } = params;
+  const { stack, home, meshConfig, consul, out, signal } = params;
   const { gateway, admin } = stack;
   const startedAt = new Date(systemClock.wallMs()).toISOString();
-  const note = () => writeStack(home, { gateway, admin, startedAt, meshConfig, processes: stack.processes });
+  const note = () => writeStack(home, { gateway, admin, startedAt, meshConfig, consul, processes: stack.processes });
   note();
   await Promise.race([waitUntilHealthy(home, out, signal), signal.first]);
   if (signal.isGiven) return;
@@ -105,6 +118,29 @@ async function stayUp(params: StayParams): Promise<void> {
   await signal.first;
 }
 
+/** Until all servers that are wanted are there, and Consul has a configuration; ends early with a signal. */
+async function standOnBackends(
+  params: Pick<StayParams, "meshConfig" | "out" | "signal"> & { settings: CliSettings },
+): Promise<void> {
+  const { settings, meshConfig, out, signal } = params;
+  try {
+    const backends = await awaitBackends(settings, {
+      ...{ clock: systemClock, waitMs: backendsWaitMs, signal: signal.aborted },
+      onProgress: (sentence) => {
+        out.say(sentence);
+        out.event("waiting", { message: sentence });
+      },
+    });
+    out.say(describeBackends(backends));
+    out.event("backends", { backends });
+    if (settings.registry !== "consul") return;
+    await refuseOtherStack(settings.home);
+    await fillConsul(settings, meshConfig, out);
+  } catch (error) {
+    if (!signal.isGiven) throw error;
+  }
+}
+
 async function refuseTakenPort(gateway: Address): Promise<void> {
   const why = gateway.port === 0 ? undefined : await whyTaken(gateway.host, gateway.port);
   if (why === undefined) return;
@@ -120,6 +156,10 @@ function stackEvents(out: Console) {
       out.say(`  ${name.padEnd(26)} pid ${String(pid).padEnd(8)} ${where}`);
       out.event("started", { name, pid });
     },
+    onSlow: (sentence: string) => {
+      out.say(`  ${sentence}`);
+      out.event("waiting", { message: sentence });
+    },
     onTrouble: (sentence: string) => {
       out.warn(`ferry: ${sentence}`);
       out.event("trouble", { message: sentence });
@@ -132,7 +172,7 @@ async function waitUntilHealthy(home: string, out: Console, signal: { aborted: A
   const untilMs = systemClock.nowMs() + healthyTimeoutMs;
   let told = "";
   for (;;) {
-    const status = await collectStatus(home);
+    const status = plannedOnly(await collectStatus(home));
     const troubles = findTroubles(status);
     const registered = status.services.reduce((sum, { instances }) => sum + instances.length, 0);
     if (troubles.length === 0 && registered >= plannedInstances.length) return;
@@ -145,4 +185,13 @@ async function waitUntilHealthy(home: string, out: Console, signal: { aborted: A
     told = summary;
     await wait(systemClock, lookEveryMs, signal.aborted);
   }
+}
+
+/** Others may be registered in the same Consul: how they are is not ours to wait for. */
+function plannedOnly(status: MeshStatus): MeshStatus {
+  const planned = new Set(plannedInstances.map(({ id }) => id));
+  const services = status.services
+    .map(({ name, instances }) => ({ name, instances: instances.filter(({ id }) => planned.has(id)) }))
+    .filter(({ instances }) => instances.length > 0);
+  return { ...status, services };
 }

@@ -104,8 +104,10 @@ export const zones: readonly Zone[] = [
       "sidecar/admin",
       "services/events/settings.ts",
       "services/events/jetstream",
+      "services/read-model/settings.ts",
+      "services/read-model/postgres/database-address.ts",
     ],
-    why: "starts the other parts as processes; plans what they find on NATS",
+    why: "starts the other parts as processes; plans what they find on NATS, and says where their servers are",
   },
   { path: "dashboard", may: ["common"], why: "talks to sidecars by their admin API" },
 

@@ -1,6 +1,7 @@
 // Asks everybody how they are: the registry in FERRY_HOME, each sidecar's admin server, the gateway's health, and each
 // application that reads a read model. What does not answer within `timeoutMs` is shown as unreachable.
 
+import { networkInterfaces } from "node:os";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { parseAddress } from "../../common/settings.ts";
 import {
@@ -14,30 +15,33 @@ import {
 } from "../../gen/grpc/health/v1/health_pb.ts";
 import type { RegisteredInstance } from "../../sidecar/discovery/registry.ts";
 import { openAdminClient } from "../admin-client.ts";
+import { reasonOf } from "../exit.ts";
 import { openClient, rawCall, untracedMetadata } from "../grpc/raw-call.ts";
 import { type InstanceProcesses, readInstanceProcesses, readStack } from "../supervise/home.ts";
-import type { InstanceStatus, MeshStatus, ReadModelStatus, RejectedEntry } from "./mesh-status.ts";
+import type { InstanceStatus, MeshStatus, ReadModelStatus, RegistryStatus, RejectedEntry } from "./mesh-status.ts";
 import { openRegistry } from "./open-registry.ts";
 
 const timeoutMs = 2000;
 const readModelService = "ferry.admin.v1.ReadModelService";
 
-/** `home` is absolute. Rejects only when the registry cannot be read. */
+/** `home` is absolute. Rejects with a CommandError when the settings are wrong. */
 export async function collectStatus(home: string): Promise<MeshStatus> {
   const stack = readStack(home);
-  const registered = await listRegistered(home);
+  const { registered, registry } = await readRegistry(home);
   const processes = readInstanceProcesses(home);
+  const near = registered.filter(isNear);
   const [instances, readModels, configs, gateway] = await Promise.all([
     Promise.all(registered.map((instance) => instanceStatus(instance, processes.get(instance.id)))),
     Promise.all(registered.filter(isReader).map(readModelStatus)),
-    Promise.all([...(stack === undefined ? [] : [stack.admin]), ...registered.map(({ admin }) => admin)].map(configOf)),
+    Promise.all([...(stack === undefined ? [] : [stack.admin]), ...near.map(({ admin }) => admin)].map(configOf)),
     stack === undefined ? undefined : gatewayStatus(stack.gateway, stack.admin),
   ]);
   const absent = [...processes.values()].filter(({ id }) => !registered.some((instance) => instance.id === id));
   return {
+    registry,
     services: byService([
       ...registered.map(({ service }, at) => ({ service, status: instances[at]! })),
-      ...absent.map((instance) => ({ service: instance.service, status: absentStatus(instance) })),
+      ...absent.map((instance) => ({ service: instance.service, status: absentStatus(instance, registry) })),
     ]),
     readModels: oneOfEach(readModels.filter((model) => typeof model !== "string")),
     silentModels: readModels.filter((model) => typeof model === "string"),
@@ -46,10 +50,15 @@ export async function collectStatus(home: string): Promise<MeshStatus> {
   };
 }
 
-async function listRegistered(home: string): Promise<readonly RegisteredInstance[]> {
-  const registry = await openRegistry(home);
+/** A registry that does not answer is part of what is told, not the end of it. */
+async function readRegistry(
+  home: string,
+): Promise<{ readonly registered: readonly RegisteredInstance[]; readonly registry: RegistryStatus }> {
+  const { registry, name } = await openRegistry(home);
   try {
-    return await registry.listInstances();
+    return { registered: await registry.listInstances(), registry: { name, trouble: "" } };
+  } catch (error) {
+    return { registered: [], registry: { name, trouble: reasonOf(error) } };
   } finally {
     await registry.close();
   }
@@ -62,17 +71,32 @@ async function instanceStatus(
   const { id, version, sidecarPid, host, port } = instance;
   const pid = processes?.appPid ?? instance.appPid;
   const known = { id, version, pid, sidecarPid, inbound: `${host}:${port}` };
+  if (!isNear(instance)) return { ...known, health: instance.health, note: instance.note };
   try {
     await openAdminClient(instance.admin, timeoutMs).getStatus({});
     return { ...known, health: instance.health, note: instance.note };
   } catch (error) {
-    return { ...known, health: "unreachable", note: `its sidecar's admin at ${instance.admin}: ${messageOf(error)}` };
+    return { ...known, health: "unreachable", note: `its sidecar's admin at ${instance.admin}: ${reasonOf(error)}` };
   }
 }
 
-function absentStatus({ id, appPid, sidecarPid }: InstanceProcesses): InstanceStatus {
-  const note = "it is not registered; its sidecar is starting or has ended";
-  return { id, version: "", pid: appPid, sidecarPid, inbound: "", health: "absent", note };
+/**
+ * Whether its admin server can be asked from here: those that listen on loopback only answer on their own machine, and
+ * there `127.0.0.1:41000` of another machine would be somebody else.
+ */
+export function isNear({ admin, host }: Pick<RegisteredInstance, "admin" | "host">): boolean {
+  if (!isLoopback(admin) || isLoopback(host)) return true;
+  return Object.values(networkInterfaces()).some((own) => own?.some(({ address }) => address === host));
+}
+
+function isLoopback(address: string): boolean {
+  return /^(127\.|localhost|\[?::1)/.test(address);
+}
+
+function absentStatus({ id, appPid, sidecarPid }: InstanceProcesses, { trouble }: RegistryStatus): InstanceStatus {
+  const known = { id, version: "", pid: appPid, sidecarPid, inbound: "" };
+  if (trouble !== "") return { ...known, health: "unknown", note: trouble };
+  return { ...known, health: "absent", note: "it is not registered; its sidecar is starting or has ended" };
 }
 
 function byService(all: readonly { service: string; status: InstanceStatus }[]): MeshStatus["services"] {
@@ -177,8 +201,4 @@ async function ask(
   } finally {
     client.close();
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -5,6 +5,7 @@ const instance: InstanceStatus = {
   ...{ id: "a-1", version: "v1", pid: 1, sidecarPid: 2, inbound: "127.0.0.1:1", health: "passing", note: "" },
 };
 const healthy: MeshStatus = {
+  registry: { name: "directory /x", trouble: "" },
   services: [{ name: "a", instances: [instance] }],
   readModels: [{ name: "m", position: "1", head: "1", lagMs: 0 }],
   silentModels: [],
@@ -25,6 +26,14 @@ test.each<[string, Partial<MeshStatus>]>([
   ],
   ["a-1 is absent", { services: [{ name: "a", instances: [{ ...instance, health: "absent" }] }] }],
   ["read model m is 5001 ms behind the log", { readModels: [{ name: "m", position: "1", head: "9", lagMs: 5001 }] }],
+  [
+    "consul at x: connection refused; calls go on with what the sidecars knew last",
+    {
+      registry: { name: "consul at x", trouble: "consul at x: connection refused" },
+      services: [{ name: "a", instances: [{ ...instance, health: "unknown" }] }],
+      config: { hash: "", rejected: [] },
+    },
+  ],
   ["a-1 tells nothing", { silentModels: ["a-1 tells nothing"] }],
   [
     "the gateway at 127.0.0.1:8080 is NOT_SERVING",

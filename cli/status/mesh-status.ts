@@ -9,8 +9,11 @@ export interface InstanceStatus {
   readonly sidecarPid: number;
   /** `host:port` where other sidecars reach it; empty when it is absent. */
   readonly inbound: string;
-  /** The registry's; `absent`: it should be registered and is not; `unreachable`: its sidecar does not answer. */
-  readonly health: "passing" | "warning" | "critical" | "maintenance" | "absent" | "unreachable";
+  /**
+   * The registry's; `absent`: it should be registered and is not; `unreachable`: its sidecar does not answer;
+   * `unknown`: the registry does not answer.
+   */
+  readonly health: "passing" | "warning" | "critical" | "maintenance" | "absent" | "unreachable" | "unknown";
   /** Why it is not passing; empty when it is. */
   readonly note: string;
 }
@@ -31,7 +34,15 @@ export interface RejectedEntry {
   readonly suggestion: string;
 }
 
+export interface RegistryStatus {
+  /** As `directory /home/me/.ferry/registry` or `consul at 127.0.0.1:8500`. */
+  readonly name: string;
+  /** Why it cannot be asked; empty when it can. */
+  readonly trouble: string;
+}
+
 export interface MeshStatus {
+  readonly registry: RegistryStatus;
   readonly services: readonly { readonly name: string; readonly instances: readonly InstanceStatus[] }[];
   readonly readModels: readonly ReadModelStatus[];
   /** Sentences about read models that did not tell how far they are although their instance passes. */
@@ -48,10 +59,12 @@ export const longestLagMs = 5000;
 /** What is not as it should be, one sentence each; empty when all is healthy. */
 export function findTroubles(status: MeshStatus): string[] {
   const troubles: string[] = [];
-  if (status.services.length === 0) troubles.push("no instance is registered");
+  const { trouble } = status.registry;
+  if (trouble !== "") troubles.push(`${trouble}; calls go on with what the sidecars knew last`);
+  else if (status.services.length === 0) troubles.push("no instance is registered");
   for (const service of status.services) {
     for (const instance of service.instances) {
-      if (instance.health === "passing") continue;
+      if (instance.health === "passing" || instance.health === "unknown") continue;
       troubles.push(`${instance.id} is ${instance.health}${instance.note === "" ? "" : `: ${instance.note}`}`);
     }
   }
@@ -62,7 +75,7 @@ export function findTroubles(status: MeshStatus): string[] {
   if (status.gateway !== undefined && status.gateway.health !== "SERVING") {
     troubles.push(`the gateway at ${status.gateway.address} is ${status.gateway.health}`);
   }
-  if (status.config.hash === "" && status.services.length > 0) {
+  if (trouble === "" && status.config.hash === "" && status.services.length > 0) {
     troubles.push("the sidecars do not have the same mesh configuration in force");
   }
   for (const entry of status.config.rejected) {

@@ -3,12 +3,13 @@
 // application's own calls. Guarantees: after `stop` nothing of its group is left.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
+import { closeSync, fstatSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import { createInterface, type Interface } from "node:readline";
 import type { Readable } from "node:stream";
 import { type Clock, wait } from "../../common/clock.ts";
 import { CommandError } from "../exit.ts";
+import { lastMessage, lastSentence } from "./child-log.ts";
 import type { Reaper } from "./reaper.ts";
 
 export interface ChildSpec {
@@ -34,7 +35,12 @@ export type ReadyLine = Readonly<Record<string, unknown>>;
 export interface ChildDeps {
   readonly reaper: Reaper;
   readonly clock: Clock;
+  /** Told now and then while a process takes its time to be ready: what its log says last. */
+  readonly onSlow?: (sentence: string) => void;
 }
+
+/** How long a start may take before people want to know what it waits for, and how often they are told. */
+const slowMs = 5_000;
 
 export class Child {
   readonly spec: ChildSpec;
@@ -45,12 +51,14 @@ export class Child {
   /** Resolves when it says `{"event":"drained"}`, or has ended. */
   readonly drained: Promise<void>;
   readonly #deps: ChildDeps;
+  readonly #logFrom: number;
   #exit: ChildExit | undefined;
 
-  private constructor(spec: ChildSpec, child: ChildProcess, pid: number, deps: ChildDeps) {
+  private constructor(spec: ChildSpec, { child, pid, logFrom }: Spawned, deps: ChildDeps) {
     this.spec = spec;
     this.pid = pid;
     this.#deps = deps;
+    this.#logFrom = logFrom;
     deps.reaper.watch(pid);
     this.exited = new Promise((resolve) => {
       child.once("exit", (code, signal) => {
@@ -73,7 +81,7 @@ export class Child {
 
   /** Rejects with a CommandError when the program cannot be started at all. */
   static async start(spec: ChildSpec, deps: ChildDeps): Promise<Child> {
-    const child = spawnWithLog(spec);
+    const { child, logFrom } = spawnWithLog(spec);
     const failed = await new Promise<Error | undefined>((resolve) => {
       child.once("spawn", () => resolve(undefined));
       child.once("error", resolve);
@@ -83,7 +91,7 @@ export class Child {
       const why = code === "ENOENT" ? "there is no such program" : (failed?.message ?? "it got no process id");
       throw new CommandError(`${spec.name}: cannot start ${spec.command}: ${why}`);
     }
-    return new Child(spec, child, child.pid, deps);
+    return new Child(spec, { child, pid: child.pid, logFrom }, deps);
   }
 
   get isRunning(): boolean {
@@ -128,6 +136,7 @@ export class Child {
     const { name, readyTimeoutMs } = this.spec;
     const first = new Promise<string>((resolve) => lines.once("line", resolve));
     const settled = new AbortController();
+    void this.#tellWhileSlow(settled.signal);
     try {
       const outcome = await Promise.race([
         first,
@@ -143,9 +152,22 @@ export class Child {
     }
   }
 
+  async #tellWhileSlow(settled: AbortSignal): Promise<void> {
+    const { clock, onSlow } = this.#deps;
+    const { name, logFile } = this.spec;
+    if (onSlow === undefined || logFile === undefined) return;
+    for (;;) {
+      await wait(clock, slowMs, settled).catch(() => {});
+      if (settled.aborted) return;
+      const message = lastMessage(logFile, this.#logFrom);
+      if (message !== undefined) onSlow(`${name} is not ready yet: ${message}`);
+    }
+  }
+
   #logEnd(): string {
-    const last = this.spec.logFile === undefined ? undefined : lastLogLine(this.spec.logFile);
-    return last === undefined ? "" : `: ${last} (${this.spec.logFile})`;
+    const { logFile } = this.spec;
+    const last = logFile === undefined ? undefined : lastSentence(logFile, this.#logFrom);
+    return last === undefined ? "" : `: ${last} (${logFile})`;
   }
 }
 
@@ -159,15 +181,24 @@ export function exitCodeOf(exit: ChildExit, signalNumbers: Readonly<Record<strin
   return exit.code ?? 128 + (signalNumbers[exit.signal ?? ""] ?? 0);
 }
 
-function spawnWithLog(spec: ChildSpec): ChildProcess {
+interface Spawned {
+  readonly child: ChildProcess;
+  readonly pid: number;
+  /** Where its part of the log begins, in bytes. */
+  readonly logFrom: number;
+}
+
+function spawnWithLog(spec: ChildSpec): Omit<Spawned, "pid"> {
   const options = { env: spec.env, detached: true } as const;
   if (spec.logFile === undefined) {
-    return spawn(spec.command, spec.args, { ...options, stdio: ["ignore", "inherit", "inherit"] });
+    const child = spawn(spec.command, spec.args, { ...options, stdio: ["ignore", "inherit", "inherit"] });
+    return { child, logFrom: 0 };
   }
   mkdirSync(dirname(spec.logFile), { recursive: true });
   const log = openSync(spec.logFile, "a");
   try {
-    return spawn(spec.command, spec.args, { ...options, stdio: ["ignore", "pipe", log] });
+    const logFrom = fstatSync(log).size;
+    return { child: spawn(spec.command, spec.args, { ...options, stdio: ["ignore", "pipe", log] }), logFrom };
   } finally {
     closeSync(log);
   }
@@ -184,18 +215,4 @@ function parseReady(name: string, line: string): ReadyLine {
   throw new CommandError(
     `${name}: expected {"event":"ready",…} as the first line of its output, found ${line.slice(0, 120)}`,
   );
-}
-
-/** The last line that a person would read: a sentence rather than a JSON line or a stack. */
-function lastLogLine(logFile: string): string | undefined {
-  let text = "";
-  try {
-    text = readFileSync(logFile, "utf8").slice(-16_384);
-  } catch {
-    return undefined;
-  }
-  const lines = text.split("\n").filter((line) => line.trim() !== "");
-  const sentence =
-    lines.findLast((line) => /^ferry-?[\w-]*: /.test(line)) ?? lines.findLast((line) => /^\w*Error/.test(line));
-  return sentence ?? lines.at(-1);
 }

@@ -28,7 +28,14 @@ test("a home that cannot be written is told", () => {
 
 test("a stack and its processes are known while their supervisor runs", () => {
   expect(readStack(home)).toBeUndefined();
-  writeStack(home, { gateway: "127.0.0.1:1", admin: "127.0.0.1:2", startedAt: "", meshConfig: "", processes: [] });
+  writeStack(home, {
+    gateway: "127.0.0.1:1",
+    admin: "127.0.0.1:2",
+    startedAt: "",
+    consul: null,
+    meshConfig: "",
+    processes: [],
+  });
   expect(readStack(home)).toMatchObject({ pid: process.pid, gateway: "127.0.0.1:1" });
   writeInstanceProcesses(home, { id: "a-1", service: "a", appPid: 10, sidecarPid: 11 });
   expect([...readInstanceProcesses(home).keys()]).toEqual(["a-1"]);

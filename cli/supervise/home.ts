@@ -26,6 +26,8 @@ export interface StackFile {
   /** ISO 8601. */
   readonly startedAt: string;
   readonly meshConfig: string;
+  /** `host:port` of Consul when that is the registry. */
+  readonly consul: string | null;
   readonly processes: readonly StackProcess[];
 }
 

@@ -11,8 +11,11 @@ export const compileCache = `${root}/node_modules/.cache/ferry`;
 
 type Program = Pick<ChildSpec, "command" | "args" | "readyTimeoutMs">;
 
-/** Long enough for a machine that starts fifteen of them on two busy cores. */
-const readyTimeoutMs = 60_000;
+/**
+ * Each waits up to 60 s for the servers it stands on, says so in its log, and ends with a sentence: longer than that,
+ * on a machine that starts fifteen of them on two busy cores.
+ */
+const readyTimeoutMs = 90_000;
 
 function program(main: string): Program {
   return { command: process.execPath, args: [`${root}/${main}`], readyTimeoutMs };

@@ -26,6 +26,8 @@ export interface StackParams {
 export interface StackEvents {
   /** A process was started, for the first time or again. */
   onStart(process: StackProcess, where: string): void;
+  /** A process takes its time to be ready, and this is what it says meanwhile. */
+  onSlow(sentence: string): void;
   onTrouble(sentence: string): void;
 }
 
@@ -84,6 +86,8 @@ export class Stack {
         if (failed !== undefined || this.#isStopping) return;
         await task().catch((error: unknown) => {
           failed ??= { error };
+          // Others may wait for the same server as long again.
+          void this.stop();
         });
       }
     };
@@ -192,6 +196,7 @@ export class Stack {
       reaper: this.#reaper,
       clock: systemClock,
       random: systemRandom,
+      onSlow: this.#events.onSlow,
       onTrouble: this.#events.onTrouble,
       onStart: ({ name, pid, where, logFile }) => this.#note({ name, pid, logFile: logFile ?? "" }, where),
     };

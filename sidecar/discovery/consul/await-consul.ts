@@ -34,7 +34,7 @@ export async function awaitConsul(options: AwaitConsulOptions): Promise<string> 
       throw new Error(`${found.why}${waited}; ${found.advice}`);
     }
     if (clock.nowMs() >= sayAtMs) {
-      onProgress(`waiting for ${client.name}, ${Math.ceil((untilMs - clock.nowMs()) / 1_000)} s more: ${found.why}`);
+      onProgress(`${found.why}; waiting ${Math.ceil((untilMs - clock.nowMs()) / 1_000)} s more`);
       sayAtMs = clock.nowMs() + sayEveryMs;
     }
     await wait(clock, lookMs, signal);
@@ -64,7 +64,7 @@ async function look(client: ConsulClient): Promise<Found> {
   } catch (error) {
     if (!(error instanceof ConsulUnreachable)) throw error;
     const advice = "start Consul, or set CONSUL_HTTP_ADDR to where it is";
-    return { why: error.message, advice, mayPass: true };
+    return { why: `${client.name}: ${error.reason}`, advice, mayPass: true };
   }
 }
 

@@ -34,6 +34,13 @@ export interface ConsulReply {
 /** Nobody answered: refused, reset, timed out. */
 export class ConsulUnreachable extends Error {
   override readonly name = "ConsulUnreachable";
+  /** As `connection refused`. */
+  readonly reason: string;
+
+  constructor(where: string, reason: string) {
+    super(`${where}: ${reason}`);
+    this.reason = reason;
+  }
 }
 
 /** Consul answered, and said no. The message names what was asked and what it said. */
@@ -84,7 +91,7 @@ export class ConsulClient {
     const content = body === undefined ? undefined : JSON.stringify(body);
     const { address, token } = this.#access;
     return new Promise((resolve, reject) => {
-      const fail = (reason: string) => reject(new ConsulUnreachable(`${this.name}: ${method} ${path}: ${reason}`));
+      const fail = (reason: string) => reject(new ConsulUnreachable(`${this.name}: ${method} ${path}`, reason));
       const sent = request({
         ...{ host: address.host, port: address.port, method, agent: this.#agent },
         path: `/v1/${path}${search === "" ? "" : `?${search}`}`,
