@@ -4,7 +4,7 @@
 import { jsonLog } from "../common/json-log.ts";
 import { describeProblems } from "../common/settings.ts";
 import { readSidecarSettings } from "./settings.ts";
-import { startSidecar } from "./sidecar.ts";
+import { type Sidecar, startSidecar } from "./sidecar.ts";
 
 function say(event: Record<string, unknown>): void {
   process.stdout.write(`${JSON.stringify(event)}\n`);
@@ -20,13 +20,11 @@ if ("problems" in result) fail(describeProblems(result.problems));
 const { settings } = result;
 const log = jsonLog(settings.role === "gateway" ? "gateway" : `sidecar ${settings.service}`, settings.log);
 
-const sidecar = await startSidecar({ settings, env: process.env, pid: process.pid, log }).catch((error: unknown) =>
-  fail(error instanceof Error ? error.message : String(error)),
-);
-say({ event: "ready", ...sidecar.addresses, pid: process.pid });
-
+let sidecar: Sidecar | undefined;
 let isStopping = false;
 async function stop(): Promise<void> {
+  // Nothing is served yet. A container's first process is not ended by a signal that it does not handle.
+  if (sidecar === undefined) process.exit(0);
   // The second signal: whoever sent it does not want to wait.
   if (isStopping) return sidecar.hurry();
   isStopping = true;
@@ -39,3 +37,8 @@ process.on("uncaughtException", (error) => {
   log.error("defect: uncaught exception", { error });
   process.exit(1);
 });
+
+sidecar = await startSidecar({ settings, env: process.env, pid: process.pid, log }).catch((error: unknown) =>
+  fail(error instanceof Error ? error.message : String(error)),
+);
+say({ event: "ready", ...sidecar.addresses, pid: process.pid });
