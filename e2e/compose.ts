@@ -1,0 +1,43 @@
+// `npm run e2e:compose`: compose.yaml on a real Docker engine, as its reader runs it, under a project name of its own:
+// up, the whole journey with its trace, an application killed and another one stopped under load, down, up again with
+// what must last, and away with everything. Takes the ports that compose.yaml publishes, so no other project may run.
+//
+// stdout: a summary for people, or with --json one object as the last line. stderr: progress. Exit code 0: everything
+// held; else 1 with one sentence for each thing that did not.
+
+import { parseArgs } from "node:util";
+import { ComposeProject } from "./compose/compose-project.ts";
+import { type ComposeResult, playCompose } from "./compose/play-compose.ts";
+
+const { values: options } = parseArgs({ options: { json: { type: "boolean", default: false } } });
+const startMs = performance.now();
+const project = new ComposeProject("ferry-e2e");
+
+function say(text: string): void {
+  process.stderr.write(`${((performance.now() - startMs) / 1000).toFixed(1).padStart(6)} s  ${text}\n`);
+}
+
+function show({ problems: _, ...figures }: ComposeResult): void {
+  for (const [name, value] of Object.entries(figures)) console.log(`${name}: ${JSON.stringify(value)}`);
+}
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => {
+    say(`${signal}: removing everything`);
+    void project.remove().finally(() => process.exit(1));
+  });
+}
+
+try {
+  const result = await playCompose(project, say);
+  if (options.json) console.log(JSON.stringify(result));
+  else show(result);
+  for (const problem of result.problems) console.error(`e2e:compose: ${problem}`);
+  process.exitCode = result.problems.length === 0 ? 0 : 1;
+} catch (error) {
+  console.error(`e2e:compose: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+} finally {
+  await project.remove();
+}
+process.exit();
