@@ -31,10 +31,10 @@ test("what Consul refuses becomes a problem with file, path and what to do; unkn
   const entry = { Kind: "service-splitter" as const, Name: "a", Splits: [] };
   const refused = (text: string, status = 500) => problemOfRefusal(entry, new ConsulRefused("x", { status, text }));
   expect(refused("the sum of all split weights must be 100, not 90.000000")).toMatchObject({
-    ...{ file: "service-splitter/a.json", path: "Splits", expected: "weights that sum to 100", found: "90.000000" },
+    ...{ file: "service-splitter/a.json", path: "Splits", expected: "weights that sum to 100", found: "90" },
   });
   expect(refused('discovery chain "a" uses a protocol "tcp" that does not permit advanced routing')).toMatchObject({
-    suggestion: 'service-defaults with "Protocol": "grpc" for it',
+    suggestion: 'write service-defaults with "Protocol": "grpc" for it',
   });
   expect(refused("something new")).toMatchObject({ found: "something new" });
   expect(refused("Permission denied: lacks service:write", 403).suggestion).toContain("CONSUL_HTTP_TOKEN");

@@ -8,7 +8,7 @@ import type { ConsulClient } from "../../sidecar/discovery/consul/consul-client.
 import { ConsulRefused } from "../../sidecar/discovery/consul/consul-client.ts";
 import { type ConfigEntry, fileOf, type Kind } from "../../sidecar/routing/mesh-config/config-entry.ts";
 import type { Problem } from "../../sidecar/routing/mesh-config/problem.ts";
-import { CommandError } from "../exit.ts";
+import { CommandError, reasonOf } from "../exit.ts";
 import { type FieldChange, fieldChanges } from "./entry-fields.ts";
 import { problemOfRefusal } from "./refusals.ts";
 
@@ -32,18 +32,30 @@ const order: readonly Kind[] = [
   "service-intentions",
 ];
 
-/** In the order of the writes; `onlyThere`: entries of our kinds that Consul has and the directory has not. */
-export async function entryChanges(
-  client: ConsulClient,
-  entries: readonly ConfigEntry[],
-): Promise<{ readonly changes: readonly EntryChange[]; readonly onlyThere: readonly string[] }> {
+export interface EntryChanges {
+  /** In the order of the writes. */
+  readonly changes: readonly EntryChange[];
+  /** Files of entries of our kinds that Consul has and the directory has not. */
+  readonly onlyThere: readonly string[];
+  /** Entries that Consul does not let us see: whether they are there is unknown, so they are in no change. */
+  readonly problems: readonly Problem[];
+}
+
+/** Rejects with a CommandError when Consul cannot be reached. */
+export async function entryChanges(client: ConsulClient, entries: readonly ConfigEntry[]): Promise<EntryChanges> {
   const changes: EntryChange[] = [];
   const onlyThere: string[] = [];
+  const problems: Problem[] = [];
   for (const kind of order) {
-    const there = await readKind(client, kind);
+    const { there, isFiltered } = await readKind(client, kind);
     for (const entry of entries.filter(({ Kind }) => Kind === kind)) {
       const found = there.get(entry.Name);
       there.delete(entry.Name);
+      const hidden = found === undefined && isFiltered ? await whyHidden(client, entry) : undefined;
+      if (hidden !== undefined) {
+        problems.push(hidden);
+        continue;
+      }
       const fields = found === undefined ? [] : fieldChanges(found, entry);
       const action = found === undefined ? "create" : fields.length > 0 ? "update" : "none";
       const readAt = typeof found?.ModifyIndex === "number" ? found.ModifyIndex : 0;
@@ -51,15 +63,26 @@ export async function entryChanges(
     }
     for (const name of there.keys()) onlyThere.push(fileOf(kind, name));
   }
-  return { changes, onlyThere };
+  return { changes, onlyThere, problems };
 }
 
-async function readKind(client: ConsulClient, kind: Kind): Promise<Map<string, Readonly<Record<string, unknown>>>> {
-  const body = await client.json({ path: `config/${kind}` }).catch((error: Error) => {
-    throw new CommandError(error.message);
+type StoredEntry = Readonly<Record<string, unknown>>;
+
+async function readKind(client: ConsulClient, kind: Kind) {
+  const { text, isFiltered } = await client.expectOk({ path: `config/${kind}` }).catch((error: unknown) => {
+    throw new CommandError(reasonOf(error));
   });
-  const entries = (body ?? []) as Readonly<Record<string, unknown>>[];
-  return new Map(entries.map((entry) => [String(entry.Name), entry]));
+  const entries = (JSON.parse(text) ?? []) as StoredEntry[];
+  return { there: new Map(entries.map((entry) => [String(entry.Name), entry])), isFiltered };
+}
+
+/** Undefined: it is not there. A list leaves out what the token may not see; a single read says so. */
+async function whyHidden(client: ConsulClient, entry: ConfigEntry): Promise<Problem | undefined> {
+  const path = `config/${entry.Kind}/${encodeURIComponent(entry.Name)}`;
+  const reply = await client.ask({ path }).catch((error: unknown) => {
+    throw new CommandError(reasonOf(error));
+  });
+  return reply.status === 404 ? undefined : problemOfRefusal(entry, reply);
 }
 
 export interface WriteResult {
@@ -100,9 +123,9 @@ async function writeEntry(client: ConsulClient, change: EntryChange): Promise<Pr
     });
     if (reply.text.trim() === "true") return undefined;
     const found = readAt === 0 ? "an entry that somebody else created" : "an entry that somebody else changed";
-    return { file, path: "", expected: "the entry as it was read", found, suggestion: "run ferry diff again" };
+    return { file, path: "", expected: "the entry as it was read", found, suggestion: "run `ferry diff` again" };
   } catch (error) {
     if (error instanceof ConsulRefused) return problemOfRefusal(entry, error);
-    throw new CommandError((error as Error).message);
+    throw new CommandError(reasonOf(error));
   }
 }

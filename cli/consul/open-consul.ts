@@ -1,19 +1,20 @@
-// What `apply` and `diff` begin with: the files, checked as a sidecar would, and a Consul that answers.
+// What `apply` and `diff` share: the files, checked as a sidecar would, a Consul that answers, and how problems look.
 
 import { systemClock } from "../../common/clock.ts";
 import { consulAccess } from "../../common/consul-settings.ts";
+import { parseDurationMs } from "../../common/settings.ts";
 import { awaitConsul } from "../../sidecar/discovery/consul/await-consul.ts";
 import { ConsulClient } from "../../sidecar/discovery/consul/consul-client.ts";
 import type { ConfigEntry } from "../../sidecar/routing/mesh-config/config-entry.ts";
 import { type Problem, problemText } from "../../sidecar/routing/mesh-config/problem.ts";
 import { readMeshConfig } from "../../sidecar/routing/mesh-config/read-mesh-config.ts";
 import type { Console } from "../console.ts";
-import { CommandError, reasonOf } from "../exit.ts";
+import { CommandError, reasonOf, UsageError } from "../exit.ts";
 import { readCliSettings } from "../settings.ts";
 import { findMeshConfig } from "../supervise/mesh-config-dir.ts";
 
-/** A one-shot container starts together with the server that it writes to. */
-const waitMs = 30_000;
+/** What the commands wait for Consul: a one-shot container starts together with the server that it writes to. */
+export const defaultWait = "30s";
 
 export interface ReadForConsul {
   readonly directory: string;
@@ -30,12 +31,17 @@ export async function readForConsul(dir: string | undefined, homeOption: string 
   return { directory, entries: read.config.entries, problems: [] };
 }
 
-/** Waits for it up to 30 s; throws a CommandError with what to do. */
-export async function openConsul(
-  homeOption: string | undefined,
-  onProgress: (line: string) => void,
-): Promise<ConsulClient> {
-  const settings = readCliSettings(homeOption);
+export interface ConsulOptions {
+  /** `--home`. */
+  readonly home?: string;
+  /** `--wait`: how long a Consul that does not answer is waited for, as `30s`. */
+  readonly wait: string;
+}
+
+/** Throws a CommandError with what to do when it is not there in time, too old or does not let us in. */
+export async function openConsul(options: ConsulOptions, onProgress: (line: string) => void): Promise<ConsulClient> {
+  const settings = readCliSettings(options.home);
+  const waitMs = readWait(options.wait);
   let client: ConsulClient | undefined;
   try {
     client = new ConsulClient(consulAccess(settings), systemClock);
@@ -47,6 +53,25 @@ export async function openConsul(
   }
 }
 
-export function showProblems(out: Console, problems: readonly Problem[]): void {
+/** Mistakes in files: what is suggested is what may have been meant. */
+export function showMistakes(out: Console, problems: readonly Problem[]): void {
   for (const problem of problems) out.warn(`ferry: ${problemText(problem)}`);
+}
+
+/** What Consul refused: what is suggested is to be done. */
+export function showRefusals(out: Console, problems: readonly Problem[]): void {
+  for (const problem of problems) out.warn(`ferry: ${refusalText(problem)}`);
+}
+
+export function refusalText(problem: Problem): string {
+  const advice = problem.suggestion === "" ? "" : `; ${problem.suggestion}`;
+  return `${problemText({ ...problem, suggestion: "" })}${advice}`;
+}
+
+function readWait(text: string): number {
+  try {
+    return parseDurationMs(text);
+  } catch (error) {
+    throw new UsageError(`--wait ${text}: expected ${reasonOf(error)}`);
+  }
 }

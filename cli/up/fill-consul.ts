@@ -5,10 +5,11 @@
 import { systemClock } from "../../common/clock.ts";
 import { consulAccess } from "../../common/consul-settings.ts";
 import { ConsulClient } from "../../sidecar/discovery/consul/consul-client.ts";
-import { type Problem, problemText } from "../../sidecar/routing/mesh-config/problem.ts";
+import { problemText } from "../../sidecar/routing/mesh-config/problem.ts";
 import { readMeshConfig } from "../../sidecar/routing/mesh-config/read-mesh-config.ts";
 import type { Console } from "../console.ts";
 import { entryChanges, writeEntries } from "../consul/entry-writes.ts";
+import { refusalText } from "../consul/open-consul.ts";
 import type { CliSettings } from "../settings.ts";
 
 /** Tells what it wrote and what differs. Rejects with a CommandError only when Consul cannot be asked. */
@@ -16,15 +17,16 @@ export async function fillConsul(settings: CliSettings, meshConfig: string, out:
   const read = await readMeshConfig(meshConfig);
   if (!read.ok) {
     // What Consul has stays in force, as with a folder.
-    tellProblems(out, read.problems);
+    for (const problem of read.problems) tell(out, problemText(problem));
     tell(out, `nothing of ${meshConfig} was written to Consul; mend it and run \`ferry apply\``);
     return;
   }
   const client = new ConsulClient(consulAccess(settings), systemClock);
   try {
-    const { changes } = await entryChanges(client, read.config.entries);
+    const { changes, problems: hidden } = await entryChanges(client, read.config.entries);
     const missing = changes.filter(({ action }) => action === "create");
-    const { written, problems } = await writeEntries(client, missing);
+    const { written, problems: refused } = await writeEntries(client, missing);
+    const problems = [...hidden, ...refused];
     const differing = changes.filter(({ action }) => action === "update").map(({ file }) => file);
     const unchanged = changes.length - missing.length - differing.length;
     out.say(`mesh config: ${written.length} entries written to Consul, ${unchanged} were there`);
@@ -32,14 +34,10 @@ export async function fillConsul(settings: CliSettings, meshConfig: string, out:
     if (differing.length > 0) {
       out.say(`Consul has another ${differing.join(", ")}: run \`ferry diff\`, then \`ferry apply\``);
     }
-    tellProblems(out, problems);
+    for (const problem of problems) tell(out, refusalText(problem));
   } finally {
     client.close();
   }
-}
-
-function tellProblems(out: Console, problems: readonly Problem[]): void {
-  for (const problem of problems) tell(out, problemText(problem));
 }
 
 function tell(out: Console, sentence: string): void {

@@ -54,10 +54,7 @@ async function look(client: ConsulClient): Promise<Found> {
     const reply = await client.ask({ path: "agent/version", timeoutMs: 5_000 });
     const { status, text } = reply;
     if (status === 200) return await withLeader(client, versionOf(text));
-    if (status === 403) {
-      const advice = "set CONSUL_HTTP_TOKEN or CONSUL_HTTP_TOKEN_FILE to a token that it knows";
-      return { why: `${client.name} refuses us: ${text.trim()}`, advice, mayPass: false };
-    }
+    if (status === 403) return refused(client, text);
     const advice = "set CONSUL_HTTP_ADDR to the HTTP API of a Consul agent";
     const isBusy = status === 429 || status >= 500;
     return { why: `${client.name} answers ${status} ${text.trim().slice(0, 200)}`, advice, mayPass: isBusy };
@@ -76,8 +73,28 @@ async function withLeader(client: ConsulClient, version: string | undefined): Pr
   }
   // Without a leader every read fails; the address of the leader comes in quotes.
   const leader = await client.ask({ path: "status/leader", timeoutMs: 5_000 });
-  if (leader.status === 200 && leader.text.trim() !== '""') return { version, why: "", advice: "", mayPass: false };
+  if (leader.status === 200 && leader.text.trim() !== '""') return withToken(client, version);
   return { why: `${client.name} has no cluster leader`, advice: "look at Consul's servers", mayPass: true };
+}
+
+/** Version and leader are told to everybody; a read shows whether the token is known. */
+async function withToken(client: ConsulClient, version: string): Promise<Found> {
+  const read = await client.ask({ path: "catalog/services", timeoutMs: 5_000 });
+  if (read.status === 403) return refused(client, read.text);
+  if (read.status !== 200) {
+    const why = `${client.name} answers ${read.status} ${read.text.trim().slice(0, 200)}`;
+    return { why, advice: "look at Consul's servers", mayPass: true };
+  }
+  // A token may be allowed a few things only; whoever has none and sees nothing is allowed none.
+  if (!client.hasToken && read.isFiltered && read.text.trim() === "{}") {
+    return refused(client, "it shows nothing to those without a token");
+  }
+  return { version, why: "", advice: "", mayPass: false };
+}
+
+function refused({ name }: ConsulClient, text: string): Found {
+  const advice = "set CONSUL_HTTP_TOKEN or CONSUL_HTTP_TOKEN_FILE to a token that it knows";
+  return { why: `${name} refuses us: ${text.trim()}`, advice, mayPass: false };
 }
 
 function versionOf(text: string): string | undefined {

@@ -77,6 +77,10 @@ export class ConsulClient {
     this.name = `consul at ${host.includes(":") ? `[${host}]` : host}:${port}`;
   }
 
+  get hasToken(): boolean {
+    return this.#access.token !== undefined;
+  }
+
   /** Connections open now, blocked queries among them. */
   get connections(): number {
     const count = (sockets: NodeJS.ReadOnlyDict<unknown[]>) =>

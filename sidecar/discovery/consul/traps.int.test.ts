@@ -257,6 +257,18 @@ test("T4: an empty list from a token that may not look is no empty service", asy
   expect(lateSeen.sets).toEqual([]);
 });
 
+test("a token that Consul does not know, or none where one is needed, is one sentence at the start", async () => {
+  const agent = await startConsul({ hasAcl: true });
+  closers.push(() => agent.remove());
+  const wait = (client: ConsulClient) => awaitConsul({ client, clock: systemClock, waitMs: 0, onProgress: () => {} });
+  expect(await wait(agent.client)).toMatch(/^1\.\d+/);
+  const unknown = agent.connect("deadbeef-0000-0000-0000-000000000000");
+  await expect(wait(unknown)).rejects.toThrow(/refuses us: ACL not found; set CONSUL_HTTP_TOKEN or/);
+  const nobody = new ConsulClient({ address: agent.address, token: undefined }, systemClock);
+  closers.push(() => nobody.close());
+  await expect(wait(nobody)).rejects.toThrow(/refuses us: it shows nothing to those without a token; set/);
+});
+
 test("a server killed and started again on its data: the last set stays, changes arrive afterwards", async () => {
   const agent = await startConsul({ isDurable: true });
   closers.push(() => agent.remove());
