@@ -85,8 +85,8 @@ async function withToken(client: ConsulClient, version: string): Promise<Found> 
     const why = `${client.name} answers ${read.status} ${read.text.trim().slice(0, 200)}`;
     return { why, advice: "look at Consul's servers", mayPass: true };
   }
-  // A token may be allowed a few things only; whoever has none and sees nothing is allowed none.
-  if (!client.hasToken && read.isFiltered && read.text.trim() === "{}") {
+  // Those without a token are not told that something was left out, but Consul itself is always registered.
+  if (!client.hasToken && read.isDefaultDeny && read.text.trim() === "{}") {
     return refused(client, "it shows nothing to those without a token");
   }
   return { version, why: "", advice: "", mayPass: false };

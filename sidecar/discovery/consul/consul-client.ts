@@ -29,6 +29,8 @@ export interface ConsulReply {
   readonly contentHash: string | undefined;
   /** Consul left out what the token may not see. */
   readonly isFiltered: boolean;
+  /** What no ACL allows is denied. */
+  readonly isDefaultDeny: boolean;
 }
 
 /** Nobody answered: refused, reset, timed out. */
@@ -163,6 +165,7 @@ function replyOf({ statusCode = 0, headers }: IncomingMessage, text: string): Co
     index: headerOf(headers["x-consul-index"]),
     contentHash: headerOf(headers["x-consul-contenthash"]),
     isFiltered: headers["x-consul-results-filtered-by-acls"] === "true",
+    isDefaultDeny: headers["x-consul-default-acl-policy"] === "deny",
   };
 }
 
