@@ -65,7 +65,7 @@ describe("nextRequest", () => {
     expect(nextRequest(proving.state, { ...empty, isFiltered: true } as QueryResponse, moment).verdict).toBe("failed");
   });
 
-  test("a set without anybody to dial is held back for 10 s after an outage", () => {
+  test("a set that lacks somebody is held back for 10 s after an outage", () => {
     const recovering = stateAfter(reply(), { kind: "unreachable" });
     const loss = reply({ fingerprint: "b", isLoss: true });
     const held = nextRequest(recovering, loss, { nowMs: 1_000, random: 0 });

@@ -9,8 +9,8 @@
 //   - a return is no proof of a change: contents are compared
 //   - an empty list from a blocked query may mean "not allowed to see it": only a plain read tells, and until it has
 //     said so the set that was there stays
-//   - right after an outage a set without anybody to dial may only mean that they have not come back yet: it counts
-//     when it lasts
+//   - right after an outage a set that lacks somebody may only mean that he has not come back yet: it counts when it
+//     lasts
 
 /** What is remembered between two requests. */
 export interface QueryState {
@@ -36,7 +36,7 @@ export type QueryResponse =
       /** The body is an empty list. */
       readonly isEmpty: boolean;
       readonly isFiltered: boolean;
-      /** The content in force had somebody to dial, this one has not. */
+      /** Somebody who could be dialed by the content in force cannot by this one. */
       readonly isLoss: boolean;
     };
 

@@ -21,15 +21,17 @@ const ownMeta = ["ferry_app_pid", "ferry_sidecar_pid", "ferry_admin", "ferry_wei
 /** Envoy's bound. */
 const maxWeight = 128;
 
-/** The body for /v1/agent/service/register: the service, its sidecar (a connect-proxy) and their checks. */
+/** The id under which the sidecar of an instance stands in the catalog; as Consul names it. */
+export function sidecarIdOf(instanceId: string): string {
+  return `${instanceId}-sidecar-proxy`;
+}
+
+/** The body for /v1/agent/service/register of the instance itself, with the check that we feed. */
 export function registrationBody(registration: Registration, state: { health: Health; note: string }): unknown {
-  const { id, service, host, port, weight } = registration;
-  // Consul refuses 0 here: such an instance says so in its meta.
-  const weights = { Passing: Math.max(1, weight), Warning: Math.max(1, weight) };
-  const common = { Address: host, Port: port, Weights: weights };
+  const { id, service } = registration;
   return {
-    ...common,
-    ...{ ID: id, Name: service, Tags: tagsOf(registration), Meta: metaOf(registration) },
+    ...placeOf(registration),
+    ...{ ID: id, Name: service },
     Checks: [
       {
         CheckID: checkIdOf(id),
@@ -41,16 +43,30 @@ export function registrationBody(registration: Registration, state: { health: He
         DeregisterCriticalServiceAfter: deregisterAfter,
       },
     ],
-    Connect: {
-      // It copies tags and meta of the service, but not its weights. Checks that are given replace both that Consul
-      // adds: the TCP check dials from the agent, which may be elsewhere; the alias carries the application's health.
-      SidecarService: {
-        ...common,
-        Checks: [{ Name: `alias of ${id}`, AliasService: id }],
-        Proxy: { Config: { protocol: "grpc" } },
-      },
-    },
   };
+}
+
+/**
+ * The body for its sidecar, the connect-proxy that is dialed. A registration of its own and not a part of the
+ * instance's (`Connect.SidecarService`): an agent that starts again on its data would give that part the checks that
+ * Consul adds by itself beside ours, and one of them dials the sidecar from the agent, which may be elsewhere.
+ */
+export function sidecarBody(registration: Registration): unknown {
+  const { id, service } = registration;
+  return {
+    ...placeOf(registration),
+    ...{ ID: sidecarIdOf(id), Name: `${service}-sidecar-proxy`, Kind: "connect-proxy" },
+    // The application's health is the sidecar's.
+    Checks: [{ Name: `alias of ${id}`, AliasService: id, DeregisterCriticalServiceAfter: deregisterAfter }],
+    Proxy: { DestinationServiceName: service, DestinationServiceID: id, Config: { protocol: "grpc" } },
+  };
+}
+
+function placeOf(registration: Registration) {
+  const { host, port, weight } = registration;
+  // Consul refuses 0 here: such an instance says so in its meta.
+  const Weights = { Passing: Math.max(1, weight), Warning: Math.max(1, weight) };
+  return { Address: host, Port: port, Weights, Tags: tagsOf(registration), Meta: metaOf(registration) };
 }
 
 function metaOf({ version, meta, weight, appPid, sidecarPid, admin }: Registration): Record<string, string> {

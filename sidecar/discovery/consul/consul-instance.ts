@@ -5,7 +5,7 @@
 
 import type { Clock, Timer } from "../../../common/clock.ts";
 import type { Registration, RegistrationHandle } from "../registry.ts";
-import { checkIdOf, type Health, registrationBody, ttlSeconds } from "./catalog-entry.ts";
+import { checkIdOf, type Health, registrationBody, sidecarBody, sidecarIdOf, ttlSeconds } from "./catalog-entry.ts";
 import { type ConsulClient, ConsulRefused, type ConsulReply, ConsulUnreachable } from "./consul-client.ts";
 import type { ConsulWatches } from "./consul-watches.ts";
 
@@ -68,10 +68,13 @@ export class ConsulInstance implements RegistrationHandle {
     }
     await this.#enqueue(async () => {
       const { client } = this.#deps;
-      const path = `agent/service/deregister/${encodeURIComponent(this.#registration.id)}`;
-      const reply = await client.ask({ method: "PUT", path });
-      // 404: the agent does not know it, which is what we want.
-      if (reply.status !== 200 && reply.status !== 404) throw new ConsulRefused(`${client.name}: ${path}`, reply);
+      const { id } = this.#registration;
+      for (const own of [sidecarIdOf(id), id]) {
+        const path = `agent/service/deregister/${encodeURIComponent(own)}`;
+        const reply = await client.ask({ method: "PUT", path });
+        // 404: the agent does not know it, which is what we want.
+        if (reply.status !== 200 && reply.status !== 404) throw new ConsulRefused(`${client.name}: ${path}`, reply);
+      }
     });
   }
 
@@ -87,12 +90,12 @@ export class ConsulInstance implements RegistrationHandle {
     const { id } = this.#registration;
     // A life before this one under the same id may have ended in its drain; what an operator put there stays.
     if (isFirst) await this.#endOwnMaintenance();
-    await client.expectOk({
-      method: "PUT",
-      path: "agent/service/register",
-      query: { "replace-existing-checks": "true" },
-      body: registrationBody(this.#registration, { health: this.#health, note: this.#note }),
-    });
+    // The instance last: what feeds its check then knows that both are there.
+    const state = { health: this.#health, note: this.#note };
+    for (const body of [sidecarBody(this.#registration), registrationBody(this.#registration, state)]) {
+      const query = { "replace-existing-checks": "true" };
+      await client.expectOk({ method: "PUT", path: "agent/service/register", query, body });
+    }
     if (this.#maintenance !== undefined) await this.#setMaintenance(true, this.#maintenance);
     else if (!isFirst) this.#deps.onProblem(`${client.name} had forgotten ${id}; it is registered again`);
     await this.#feed();

@@ -43,8 +43,7 @@ export class ConsulRegistry implements Registry {
       path: `health/connect/${encodeURIComponent(service)}`,
       parse: (body: unknown) => endpointsOf(body, service),
       isGuarded: true,
-      isLoss: (before: readonly Endpoint[], after: readonly Endpoint[]) =>
-        before.some(mayBeDialed) && !after.some(mayBeDialed),
+      isLoss: hasLost,
     };
     this.#options.watches.watch(thing, tellChanges(onChange, JSON.stringify), signal);
   }
@@ -76,6 +75,12 @@ export class ConsulRegistry implements Registry {
     this.#options.watches.close();
     this.#options.client.close();
   }
+}
+
+/** Whether anybody who could be dialed no longer can: one instance may be all that a subset has. */
+function hasLost(before: readonly Endpoint[], after: readonly Endpoint[]): boolean {
+  const left = new Set(after.filter(mayBeDialed).map(({ id }) => id));
+  return before.some((endpoint) => mayBeDialed(endpoint) && !left.has(endpoint.id));
 }
 
 function mayBeDialed({ health, weight }: Endpoint): boolean {

@@ -18,7 +18,7 @@ export interface WatchedThing<T> {
   readonly parse: (body: unknown) => T;
   /** An empty list may mean that we are not allowed to see it: it is proved by a plain read (T4). */
   readonly isGuarded?: boolean;
-  /** From somebody to dial to nobody; such a change is looked at twice after an outage. */
+  /** Somebody who could be dialed no longer can; such a change is looked at twice after an outage. */
   readonly isLoss?: (before: T, after: T) => boolean;
 }
 
