@@ -14,11 +14,12 @@ import { readCommandSettings } from "./settings.ts";
 const name = "quote-command";
 
 process.exit(
-  await runServiceProcess(name, async () => {
+  await runServiceProcess(name, async (signal) => {
     const settings = readCommandSettings(process.env);
     const instance = settings.instance ?? `${name}-${process.pid}`;
     const tracing = await startTracing({ serviceName: name, env: process.env });
-    const plainLog = await openEventLog(settings);
+    const lines = jsonLog(instance, settings.logLevel);
+    const plainLog = await openEventLog(settings, { onWaiting: (sentence) => lines.info(sentence), signal });
     // Loaded only when somebody collects spans: it brings the OpenTelemetry API along.
     const log =
       tracing === undefined ? plainLog : (await import("../events/traced-event-log.ts")).tracedEventLog(plainLog);
@@ -28,7 +29,7 @@ process.exit(
       services: [service],
       health,
       headers: { "x-quoter-version": settings.version, "x-quoter-instance": instance },
-      log: jsonLog(instance, settings.logLevel),
+      log: lines,
       tracing,
       drainPropagationMs: settings.drainPropagationMs,
       drainGraceMs: settings.drainGraceMs,

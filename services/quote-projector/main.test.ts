@@ -10,16 +10,16 @@ import { QuoteSubmittedSchema } from "../../gen/quoter/events/v1/events_pb.ts";
 import type { EventLog } from "../events/event-log.ts";
 import { openEventLog } from "../events/open-event-log.ts";
 import { recordOf } from "../events/testing/records.ts";
+import { MainProcess } from "../kit/testing/main-process.ts";
 import { openReadModel } from "../read-model/open-read-model.ts";
 import type { ReadModelReader } from "../read-model/read-model.ts";
 import { appendLoad } from "./testing/append-load.ts";
-import { ProjectorProcess } from "./testing/projector-process.ts";
 
 describe("the projector's process", () => {
   let home: string;
   let log: EventLog;
   let reader: ReadModelReader;
-  const started: ProjectorProcess[] = [];
+  const started: MainProcess[] = [];
 
   beforeEach(async () => {
     home = mkdtempSync(join(tmpdir(), "ferry-projector-"));
@@ -32,8 +32,8 @@ describe("the projector's process", () => {
     rmSync(home, { recursive: true, force: true });
   });
 
-  function start(env: NodeJS.ProcessEnv = {}, ...words: readonly string[]): ProjectorProcess {
-    const projector = new ProjectorProcess({ FERRY_HOME: home, FERRY_VERSION: "v2", ...env }, ...words);
+  function start(env: NodeJS.ProcessEnv = {}, ...words: readonly string[]): MainProcess {
+    const projector = new MainProcess("quote-projector", { FERRY_HOME: home, FERRY_VERSION: "v2", ...env }, ...words);
     started.push(projector);
     return projector;
   }

@@ -25,11 +25,11 @@ async function run(): Promise<number> {
     const settings = readProjectorSettings(process.env, process.argv.slice(2));
     const tracing = await startTracing({ serviceName: name, env: process.env });
     const lines = jsonLog(settings.instance ?? `${name}-${process.pid}`, settings.logLevel);
-    const onWaiting = (sentence: string) => lines.info(sentence);
-    const store = await openReadModel(settings, { onWaiting, signal: end.signal });
+    const startWait = { onWaiting: (sentence: string) => lines.info(sentence), signal: end.signal };
+    const store = await openReadModel(settings, startWait);
     // Loaded only when somebody collects spans: it brings the OpenTelemetry API along.
     const spans = tracing === undefined ? undefined : (await import("./project-spans.ts")).projectSpans(store.name);
-    const log = await openEventLog(settings);
+    const log = await openEventLog(settings, startWait);
     const options = { store, log, clock: systemClock, jsonLog: lines, rebuild: settings.rebuild, spans };
     const { position, ended } = await startProjector(options, end.signal);
     process.stdout.write(`${eventLine("ready", { model: store.name, position, pid: process.pid })}\n`);

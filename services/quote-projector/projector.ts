@@ -54,6 +54,7 @@ async function openServing(options: ProjectorOptions): Promise<Running | undefin
     return running(options, await options.store.openWriter(), options.store.name);
   } catch (error) {
     if (!(error instanceof ReadModelUnavailable)) throw error;
+    if (!error.mayRebuildHelp) throw error;
     if (!options.rebuild) throw new Error(`${error.message}; --rebuild makes it anew from the log`, { cause: error });
     options.jsonLog.error(error.message, { model: options.store.name });
     return undefined;

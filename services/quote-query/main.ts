@@ -14,11 +14,13 @@ import { readQuerySettings } from "./settings.ts";
 const name = "quote-query";
 
 process.exit(
-  await runServiceProcess(name, async () => {
+  await runServiceProcess(name, async (signal) => {
     const settings = readQuerySettings(process.env);
     const instance = settings.instance ?? `${name}-${process.pid}`;
     const tracing = await startTracing({ serviceName: name, env: process.env });
-    const reader = await (await openReadModel(settings)).openReader();
+    const lines = jsonLog(instance, settings.logLevel);
+    const startWait = { onWaiting: (sentence: string) => lines.info(sentence), signal };
+    const reader = await (await openReadModel(settings, startWait)).openReader();
     const end = new AbortController();
     const { services, health } = querySide({
       version: settings.version,
@@ -32,7 +34,7 @@ process.exit(
       services,
       health,
       headers: { "x-quoter-version": settings.version, "x-quoter-instance": instance },
-      log: jsonLog(instance, settings.logLevel),
+      log: lines,
       tracing,
       drainPropagationMs: settings.drainPropagationMs,
       drainGraceMs: settings.drainGraceMs,

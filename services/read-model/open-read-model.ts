@@ -4,7 +4,7 @@
 import { join } from "node:path";
 import { systemClock } from "../../common/clock.ts";
 import { systemRandom } from "../../common/random.ts";
-import type { StartWait } from "./postgres/postgres-read-model-store.ts";
+import type { StartWait } from "../events/start-wait.ts";
 import type { ReadModelVersion } from "./read-model.ts";
 import type { ReadModelStore } from "./read-model-store.ts";
 import { SqliteReadModelStore } from "./sqlite/sqlite-read-model-store.ts";
@@ -21,10 +21,11 @@ export interface ReadModelChoice {
 }
 
 /**
- * Touches nothing yet; its methods do. A reader: `(await openReadModel(choice)).openReader()`. Rejects with one
- * sentence when a setting that the kind needs is missing or wrong.
+ * Touches nothing yet; its methods do. A reader: `(await openReadModel(choice)).openReader()`. With `startWait` the
+ * first of them waits for a server, and rejects with one sentence when it does not come or does not let us in. Rejects
+ * with one sentence when a setting that the kind needs is missing or wrong.
  */
-export async function openReadModel(choice: ReadModelChoice, startWait: StartWait = {}): Promise<ReadModelStore> {
+export async function openReadModel(choice: ReadModelChoice, startWait?: StartWait): Promise<ReadModelStore> {
   const { readModel, home, version, databaseUrl } = choice;
   const common = { version, clock: systemClock, random: systemRandom };
   if (readModel === "sqlite") return new SqliteReadModelStore({ folder: join(home, "read-models"), ...common });

@@ -1,13 +1,17 @@
 // Where one read model is kept, as its projector sees it: who may write, which copy serves, how a rebuilt one takes
-// over. Implemented by SQLite (files beside each other) and later by Postgres (schemas beside each other).
+// over. Implemented by SQLite (files beside each other) and by Postgres (schemas beside each other).
 
 import type { ReadModelReader, ReadModelWriter } from "./read-model.ts";
 
 /** The model cannot be opened, read or written now. */
 export class ReadModelUnavailable extends Error {
-  constructor(message: string, options?: { cause?: unknown }) {
+  /** False when it is not the model that is at fault. Default: true. */
+  readonly mayRebuildHelp: boolean;
+
+  constructor(message: string, options: { cause?: unknown; mayRebuildHelp?: boolean } = {}) {
     super(message, options);
     this.name = "ReadModelUnavailable";
+    this.mayRebuildHelp = options.mayRebuildHelp ?? true;
   }
 }
 

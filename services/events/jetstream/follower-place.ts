@@ -1,12 +1,12 @@
 // A follower's place on the server: a durable pull consumer of its name, so that operators see who follows and how far
-// behind it is, also while it is away. Called by follow-log.ts whenever it opens a reader. The consumer decides nothing:
-// it is made anew behind the follower's own checkpoint each time.
+// behind it is, also while it is away. Called by follow-log.ts whenever it opens a reader. The consumer decides
+// nothing: it is made anew behind the follower's own checkpoint each time.
 // Guarantees: of several followers of one name the one that began last has it; the others find that out, go on with a
 // consumer of their own and leave this one alone.
 //
-// No acknowledgements: an ack would be a second checkpoint, which can disagree with the one in the read model, and while
-// a model cannot be written the server would deliver again what waits for it. Without them a consumer keeps nothing in
-// the server. The price: the lag that is shown may be too small by what is on its way, at most two batches.
+// No acknowledgements: an ack would be a second checkpoint, which can disagree with the one in the read model, and
+// while a model cannot be written the server would deliver again what waits for it. Without them a consumer keeps
+// nothing in the server. The price: the lag that is shown may be too small by what is on its way, at most two batches.
 
 import { hostname } from "node:os";
 import { AckPolicy, JetStreamApiCodes, JetStreamApiError, type JetStreamManager } from "@nats-io/jetstream";

@@ -8,12 +8,20 @@ import { jetstreamManager } from "@nats-io/jetstream";
 import type { Clock } from "../../../common/clock.ts";
 import type { Random } from "../../../common/random.ts";
 import { type CommandRecord, CommandRecordSchema } from "../../../gen/quoter/events/v1/events_pb.ts";
-import type { AppendResult, EventLog, Follower, LoggedRecord, Position } from "../event-log.ts";
+import {
+  type AppendResult,
+  type EventLog,
+  type Follower,
+  type LoggedRecord,
+  LogUnavailable,
+  type Position,
+} from "../event-log.ts";
+import { type StartWait, untilThere } from "../start-wait.ts";
 import { assertStreamName } from "../stream-name.ts";
 import { appendRecord } from "./append-record.ts";
 import { followLog } from "./follow-log.ts";
 import { assertFollowerName } from "./follower-place.ts";
-import { unavailable } from "./log-refused.ts";
+import { reasonOf, unavailable } from "./log-refused.ts";
 import type { NatsAddress } from "./nats-address.ts";
 import { NatsLink } from "./nats-link.ts";
 import { type ReadDeps, readAll, readHead, readStream, readTip } from "./read-records.ts";
@@ -30,6 +38,8 @@ export interface JetStreamEventLogOptions {
   readonly random: Random;
   /** How long the server may take for an append or a request before LogUnavailable, milliseconds. Default 2000. */
   readonly giveUpAfterMs?: number;
+  /** Of a process that starts. */
+  readonly startWait?: StartWait | undefined;
 }
 
 /** Aggregates whose end is remembered: some 15 MB. */
@@ -54,18 +64,33 @@ export class JetStreamEventLog implements EventLog {
   }
 
   /**
-   * Resolves after the first attempt to connect; a server that is away is no error. Throws LogRefused when a person has
-   * to do something first.
+   * Connects, and waits for a server that is away as `startWait` says; without it one attempt is made, and a server
+   * that is away is no error. Throws one sentence when it did not come, and LogRefused when a person has to do
+   * something first.
    */
   static async open(options: JetStreamEventLogOptions): Promise<JetStreamEventLog> {
     const log = new JetStreamEventLog(options);
     try {
-      await log.#link.firstAttempt();
+      await log.#connected();
       return log;
     } catch (error) {
       await log.close();
       throw error;
     }
+  }
+
+  async #connected(): Promise<void> {
+    const { address, clock, startWait } = this.#options;
+    const attempt = () => this.#link.attempt();
+    if (startWait === undefined) {
+      await attempt().catch((error: unknown) => {
+        if (whyAway(error) === undefined) throw error;
+      });
+      return;
+    }
+    const name = `nats at ${address.servers.join(",")}`;
+    const advice = "start nats-server with `-js -sd <folder>`, or set NATS_URL to where it is";
+    await untilThere({ name, advice, attempt, whyAway }, clock, startWait);
   }
 
   async append(stream: string, expectedVersion: number, record: CommandRecord): Promise<AppendResult> {
@@ -153,4 +178,9 @@ export class JetStreamEventLog implements EventLog {
       throw unavailable(this.#deps.where, error);
     }
   }
+}
+
+/** Undefined: time does not help. */
+function whyAway(error: unknown): string | undefined {
+  return error instanceof LogUnavailable ? reasonOf(error.cause ?? error) : undefined;
 }

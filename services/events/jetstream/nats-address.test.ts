@@ -25,4 +25,12 @@ describe("a NATS address", () => {
       expect(attempt).not.toThrow("secret");
     },
   );
+
+  test.each(["/", "?", "#"])("a password with a bare %s is refused, and none of it shown", (letter) => {
+    expect(() => parseNatsUrl(`nats://me:12${letter}hush@n1`)).toThrow(
+      "NATS_URL: in a password @ , / ? and # are written %40 %2C %2F %3F and %23",
+    );
+    expect(() => parseNatsUrl("nats://me:hu%zzsh@n1")).toThrow("NATS_URL: in a user or password % is written %25");
+    expect(parseNatsUrl(`nats://me:12${encodeURIComponent(letter)}hush@n1`).pass).toBe(`12${letter}hush`);
+  });
 });

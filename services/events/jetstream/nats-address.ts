@@ -28,12 +28,23 @@ export function parseNatsUrl(text: string): NatsAddress {
 function parsePart(part: string): URL {
   const url = URL.parse(part.includes("://") ? part : `nats://${part}`);
   const isKnown = url !== null && ["nats:", "tls:"].includes(url.protocol) && url.hostname !== "";
-  if (!isKnown || !["", "/"].includes(url.pathname)) throw new Error(`NATS_URL: expected ${form}`);
+  const rest = isKnown ? url.pathname + url.search + url.hash : "";
+  // Otherwise a part of the password would count as the port, and be shown.
+  if (rest.includes("@")) throw new Error("NATS_URL: in a password @ , / ? and # are written %40 %2C %2F %3F and %23");
+  if (!isKnown || !["", "/"].includes(rest)) throw new Error(`NATS_URL: expected ${form}`);
   return url;
 }
 
 function credentialsOf(url: URL | undefined): { user?: string; pass?: string; token?: string } {
   if (url === undefined) return {};
-  const user = decodeURIComponent(url.username);
-  return url.password === "" ? { token: user } : { user, pass: decodeURIComponent(url.password) };
+  const user = decoded(url.username);
+  return url.password === "" ? { token: user } : { user, pass: decoded(url.password) };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new Error("NATS_URL: in a user or password % is written %25");
+  }
 }

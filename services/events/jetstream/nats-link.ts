@@ -23,24 +23,27 @@ const LONGEST_RETRY_MS = 1000;
 export class NatsLink {
   readonly #options: NatsLinkOptions;
   readonly #closing = new AbortController();
-  readonly #firstAttempt = Promise.withResolvers<void>();
   readonly #running: Promise<void>;
   #session: Session | undefined;
   #hasOpened = false;
   #why: string;
   #opened = Promise.withResolvers<Session>();
+  /** The attempt that runs, or the next one. */
+  #attempt = Promise.withResolvers<void>();
 
   constructor(options: NatsLinkOptions) {
     this.#options = options;
     this.#why = `${options.where}: not connected yet`;
-    // Whoever started us may not ask; then a refusal shows at the first use.
-    this.#firstAttempt.promise.catch(() => {});
+    this.#attempt.promise.catch(() => {});
     this.#running = this.#run();
   }
 
-  /** Resolves when the first attempt is over, connected or away. Rejects with LogRefused. */
-  firstAttempt(): Promise<void> {
-    return this.#firstAttempt.promise;
+  /**
+   * Resolves when there is a session, at once or after the attempt that runs or comes next. Rejects with why that
+   * attempt failed: LogUnavailable, or LogRefused when a person has to do something.
+   */
+  async attempt(): Promise<void> {
+    if (this.#session === undefined) await this.#attempt.promise;
   }
 
   /** Throws LogUnavailable with the reason. */
@@ -91,17 +94,24 @@ export class NatsLink {
     if (this.#closing.signal.aborted) await session.close();
     this.#session = session;
     this.#opened.resolve(session);
-    this.#firstAttempt.resolve();
+    this.#attempt.resolve();
     const reason = await session.ended;
     this.#session = undefined;
+    this.#nextAttempt();
     this.#opened = Promise.withResolvers<Session>();
     return reason;
   }
 
+  #nextAttempt(): void {
+    this.#attempt = Promise.withResolvers<void>();
+    // Often nobody asks; then the reason shows at the next use.
+    this.#attempt.promise.catch(() => {});
+  }
+
   #failed(error: unknown): void {
     if (!this.#closing.signal.aborted) this.#why = error instanceof Error ? error.message : String(error);
-    if (error instanceof LogUnavailable) this.#firstAttempt.resolve();
-    else this.#firstAttempt.reject(error);
+    this.#attempt.reject(error);
+    this.#nextAttempt();
     // A defect of ours must not look like a server that is away.
     if (!(error instanceof LogUnavailable || error instanceof LogRefused)) this.#why = `a defect: ${this.#why}`;
   }

@@ -128,10 +128,23 @@ export function explained(where: string, error: unknown): unknown {
     const advice = "give a user and password in NATS_URL, or a file in NATS_CREDS";
     return new LogRefused(`${where}: the server does not let us in (${reasonOf(error)}); ${advice}`, { cause: error });
   }
+  const tls = tlsTrouble(error);
+  if (tls !== undefined) return new LogRefused(`${where}: ${tls}`, { cause: error });
   if (names.includes("PermissionViolationError")) {
     return new LogRefused(`${where}: the NATS user lacks a permission: ${reasonOf(error)}`, { cause: error });
   }
   return unavailable(where, error);
+}
+
+function tlsTrouble(error: unknown): string | undefined {
+  const reason = reasonOf(error);
+  if (reason.includes("does not support 'tls'")) {
+    return "the server does not speak TLS; write nats:// instead of tls:// in NATS_URL";
+  }
+  const causes = [error, error instanceof Error ? error.cause : undefined];
+  const codes = causes.map((e) => (e instanceof Error && "code" in e ? String(e.code) : ""));
+  if (!codes.some((code) => /CERT|SIGNATURE/.test(code))) return undefined;
+  return `the server's certificate is not good (${reason}); name its authority's file in NODE_EXTRA_CA_CERTS`;
 }
 
 function startSession(options: SessionOptions, connection: NatsConnection, jsm: JetStreamManager): Session {

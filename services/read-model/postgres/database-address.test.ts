@@ -17,3 +17,11 @@ test("an address that is missing or wrong is refused without showing it", () => 
     expect(() => parseDatabaseUrl(wrong)).not.toThrow("hush");
   }
 });
+
+test.each(["#", "?", "/"])("a password with a bare %s is refused, and none of it shown", (letter) => {
+  const url = (password: string) => `postgres://ferry:${password}@db.example/quotes`;
+  expect(() => parseDatabaseUrl(url(`12${letter}hush`))).toThrow(
+    "DATABASE_URL: in a password @ / ? and # are written %40 %2F %3F and %23",
+  );
+  expect(parseDatabaseUrl(url(encodeURIComponent(`12${letter}hush`))).label).toBe("db.example:5432/quotes");
+});

@@ -20,6 +20,10 @@ export function parseDatabaseUrl(url: string | null | undefined): DatabaseAddres
   if (parsed === undefined || !/^postgres(ql)?:$/.test(parsed.protocol)) {
     throw new Error(`DATABASE_URL is not the address of a Postgres: ${expected}`);
   }
+  // Otherwise a part of the password would count as port or database, and be shown.
+  if (/@/.test(parsed.pathname + parsed.search + parsed.hash)) {
+    throw new Error("DATABASE_URL: in a password @ / ? and # are written %40 %2F %3F and %23");
+  }
   const host = parsed.hostname || parsed.searchParams.get("host") || "localhost";
   const database = parsed.pathname.slice(1) || "(the user's)";
   return { url, label: `${host}:${parsed.port || "5432"}/${database}` };

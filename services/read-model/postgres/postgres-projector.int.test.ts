@@ -11,8 +11,8 @@ import { QuoteSubmittedSchema } from "../../../gen/quoter/events/v1/events_pb.ts
 import type { EventLog } from "../../events/event-log.ts";
 import { openEventLog } from "../../events/open-event-log.ts";
 import { recordOf } from "../../events/testing/records.ts";
+import { MainProcess } from "../../kit/testing/main-process.ts";
 import { appendLoad } from "../../quote-projector/testing/append-load.ts";
-import { ProjectorProcess } from "../../quote-projector/testing/projector-process.ts";
 import { openReadModel } from "../open-read-model.ts";
 import type { ReadModelReader } from "../read-model.ts";
 import { ReadModelUnavailable } from "../read-model-store.ts";
@@ -25,7 +25,7 @@ describe("the projector on Postgres", () => {
   let databaseUrl: string;
   let log: EventLog;
   let reader: ReadModelReader;
-  const started: ProjectorProcess[] = [];
+  const started: MainProcess[] = [];
 
   beforeAll(async () => {
     server = await PostgresServer.start();
@@ -43,9 +43,9 @@ describe("the projector on Postgres", () => {
     rmSync(home, { recursive: true, force: true });
   });
 
-  function start(env: NodeJS.ProcessEnv = {}, ...words: readonly string[]): ProjectorProcess {
+  function start(env: NodeJS.ProcessEnv = {}, ...words: readonly string[]): MainProcess {
     const common = { FERRY_HOME: home, FERRY_VERSION: "v2", FERRY_READ_MODEL: "postgres", DATABASE_URL: databaseUrl };
-    const projector = new ProjectorProcess({ ...common, ...env }, ...words);
+    const projector = new MainProcess("quote-projector", { ...common, ...env }, ...words);
     started.push(projector);
     return projector;
   }
@@ -82,21 +82,15 @@ describe("the projector on Postgres", () => {
     expect(projector.stderr + next.stderr).toBe("");
   });
 
-  test("one sentence and code 1: a model that has a writer, no address, no database, a refused user", async () => {
+  test("one sentence and code 1: a model that has a writer, no address", async () => {
     const first = start();
     await first.ready();
     const second = start();
     const unset = start({ DATABASE_URL: "" });
-    const nowhere = start({ DATABASE_URL: server.url("nowhere") });
-    const refused = start({ DATABASE_URL: databaseUrl.replace("postgres@", "nobody:hush@") });
-    const ends = [second, unset, nowhere, refused].map((projector) => projector.end());
-    expect(await Promise.all(ends)).toEqual([1, 1, 1, 1]);
+    expect(await Promise.all([second, unset].map((projector) => projector.end()))).toEqual([1, 1]);
     const sentence = `quote-projector: read model quotes-v2: process ${first.pid} writes it already`;
     expect(second.stderr).toBe(`${sentence}, and there can be only one writer\n`);
     expect(unset.stderr).toMatch(/^quote-projector: DATABASE_URL is not set: .*\n$/);
-    const where = `quote-projector: read model quotes-v2 on postgres 127.0.0.1:${server.port}`;
-    expect(nowhere.stderr).toBe(`${where}/nowhere: database "nowhere" does not exist\n`);
-    expect(refused.stderr).toMatch(/^quote-projector: read model .*: role "nobody" does not exist\n$/);
   });
 
   test("kill -9 of the projector in the middle of work, again and again: every sum is exact", async () => {
@@ -156,19 +150,5 @@ describe("the projector on Postgres", () => {
     await expect.poll(() => rebuilding.stderr, { interval: 5, timeout: 20_000 }).toContain("the rebuilt model serves");
     expect(await reader.newest(10, undefined)).toEqual(before);
     expect(await rebuilding.stop("SIGTERM")).toBe(0);
-  }, 60_000);
-
-  test("a start waits for a server that is not there yet, and can be ended meanwhile", async () => {
-    await submitAll();
-    await server.stop("SIGINT");
-    const [projector, ended] = [start(), start()];
-    for (const { stderr } of [projector, ended]) expect(stderr).toBe("");
-    await expect.poll(() => projector.stderr, { timeout: 10_000 }).toContain("waiting for it up to 30 s");
-    await expect.poll(() => ended.stderr, { timeout: 10_000 }).toContain("ECONNREFUSED");
-    expect(await ended.stop("SIGTERM")).toBe(0);
-    await server.restart();
-    await projector.ready();
-    await reaches(5);
-    expect(await projector.stop("SIGTERM")).toBe(0);
   }, 60_000);
 });

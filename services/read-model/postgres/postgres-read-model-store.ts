@@ -5,8 +5,9 @@
 // The right to write is an advisory lock in a session of its own. When the server restarts, the writer takes it again
 // before it writes. Rows stay exact even without it: each transaction locks the state's row and skips what it holds.
 
-import { type Clock, wait } from "../../../common/clock.ts";
+import type { Clock } from "../../../common/clock.ts";
 import type { Random } from "../../../common/random.ts";
+import { type StartWait, untilThere } from "../../events/start-wait.ts";
 import type { ReadModelReader, ReadModelVersion, ReadModelWriter } from "../read-model.ts";
 import type { ReadModelStore, Rebuild, WriterLock } from "../read-model-store.ts";
 import { applicationName, holderSettings, releaseLocks, takeWriterLock } from "./advisory-locks.ts";
@@ -15,33 +16,21 @@ import { type Migration, migrate, migrationsOf } from "./migrations.ts";
 import { rebuildSchema, servingSchema } from "./model-statements.ts";
 import { PostgresReadModelReader } from "./postgres-read-model-reader.ts";
 import { PostgresReadModelWriter } from "./postgres-read-model-writer.ts";
-import { isServerAway, MustStartAgain } from "./server-error.ts";
+import { MustStartAgain, whyAway } from "./server-error.ts";
 import { PostgresSession, type PostgresSessionOptions } from "./session.ts";
-
-/** What a process does while it waits for a server at its start. */
-export interface StartWait {
-  /** Called about every five seconds with a sentence. */
-  readonly onWaiting?: (sentence: string) => void;
-  /** Ends the wait; it then rejects with the signal's reason. */
-  readonly signal?: AbortSignal;
-}
 
 export interface PostgresReadModelStoreOptions {
   readonly database: DatabaseAddress;
   readonly version: ReadModelVersion;
   readonly clock: Clock;
   readonly random: Random;
-  readonly startWait?: StartWait;
+  /** Of a process that starts; without it a server that is away is an error at once, for readers at the first read. */
+  readonly startWait?: StartWait | undefined;
   /** Default: those of this release. */
   readonly migrations?: readonly Migration[];
 }
 
 const STATEMENT_TIMEOUT_MS = 10_000;
-/** How long `lock`, which a projector calls first, waits for a server that is away. */
-const START_PATIENCE_MS = 30_000;
-const RETRY_MS = 250;
-const TELL_EVERY_MS = 5000;
-const OLDEST_SERVER = 14;
 
 export class PostgresReadModelStore implements ReadModelStore {
   readonly name: string;
@@ -62,14 +51,6 @@ export class PostgresReadModelStore implements ReadModelStore {
     const session = this.#session("lock", {
       settings: holderSettings,
       setUp: async (client) => {
-        const { rows } = await client.query<{ version: number }>(
-          "SELECT current_setting('server_version_num')::int / 10000 AS version",
-        );
-        if (Number(rows[0]?.version) < OLDEST_SERVER) {
-          throw new MustStartAgain(
-            `${this.#where}: is version ${rows[0]?.version}; ${OLDEST_SERVER} or newer is needed`,
-          );
-        }
         holder = await takeWriterLock(client, version);
         if (holder === undefined) return;
         throw new MustStartAgain(
@@ -78,7 +59,7 @@ export class PostgresReadModelStore implements ReadModelStore {
       },
     });
     try {
-      await this.#patiently(() => session.run(async () => {}));
+      await this.#connected(session);
     } catch (error) {
       await session.close();
       if (holder !== undefined) return { holder };
@@ -103,6 +84,15 @@ export class PostgresReadModelStore implements ReadModelStore {
   }
 
   async openReader(): Promise<ReadModelReader> {
+    if (this.#options.startWait !== undefined) {
+      // Its own connections are made when they are needed; this one finds out whether they could be.
+      const session = this.#session("reader", {});
+      try {
+        await this.#connected(session);
+      } finally {
+        await session.close();
+      }
+    }
     return new PostgresReadModelReader({
       ...this.#options,
       name: this.name,
@@ -145,28 +135,12 @@ export class PostgresReadModelStore implements ReadModelStore {
     return new PostgresSession({ ...common, ...options, settings });
   }
 
-  /** Repeats `connect` while the server is away, for as long as a start may take. */
-  async #patiently(connect: () => Promise<void>): Promise<void> {
-    const { clock, startWait } = this.#options;
-    const beganMs = clock.nowMs();
-    let toldMs = beganMs;
-    for (;;) {
-      try {
-        return await connect();
-      } catch (error) {
-        const nowMs = clock.nowMs();
-        if (!isServerAway(error)) throw error;
-        const sentence = error instanceof Error ? error.message : String(error);
-        if (nowMs - beganMs >= START_PATIENCE_MS) {
-          const waited = `waited ${START_PATIENCE_MS / 1000} s for it; start it or set DATABASE_URL to where it is`;
-          throw new Error(`${sentence}; ${waited}`, { cause: error });
-        }
-        if (toldMs === beganMs || nowMs - toldMs >= TELL_EVERY_MS) {
-          toldMs = nowMs;
-          startWait?.onWaiting?.(`${sentence}; waiting for it up to ${START_PATIENCE_MS / 1000} s`);
-        }
-      }
-      await wait(clock, RETRY_MS, startWait?.signal);
-    }
+  /** Connects, and waits for the server as a process that starts does. */
+  async #connected(session: PostgresSession): Promise<void> {
+    const { database, clock, startWait = { waitMs: 0 } } = this.#options;
+    const attempt = () => session.run(async () => {});
+    const name = `postgres at ${database.label}`;
+    const advice = "start it, or set DATABASE_URL to where it is";
+    await untilThere({ name, advice, attempt, whyAway }, clock, startWait);
   }
 }

@@ -1,11 +1,12 @@
 // One connection to Postgres that is made when it is needed and made again after it was lost. Used by the writer, the
 // lock, the migrations and the listener. Guarantees: work runs one after the other; after any error the connection is
-// dropped, so that no half-done transaction stays open; errors come out as ReadModelUnavailable.
+// dropped, so that no half-done transaction stays open; errors come out as ReadModelUnavailable, a server that is too
+// old as MustStartAgain.
 
 import { Client } from "pg";
 import type { Clock } from "../../../common/clock.ts";
 import type { DatabaseAddress } from "./database-address.ts";
-import { asUnavailable } from "./server-error.ts";
+import { asUnavailable, MustStartAgain, tooOldServer } from "./server-error.ts";
 
 export interface PostgresSessionOptions {
   readonly database: DatabaseAddress;
@@ -20,6 +21,12 @@ export interface PostgresSessionOptions {
   readonly setUp?: (client: Client) => Promise<void>;
   /** A connection that was in use is gone. */
   readonly onLost?: () => void;
+}
+
+/** What the server tells of itself when a session begins. */
+interface ParameterStatus {
+  readonly parameterName: string;
+  readonly parameterValue: string;
 }
 
 const CONNECT_TIMEOUT_MS = 5000;
@@ -69,18 +76,19 @@ export class PostgresSession {
   }
 
   async #connect(): Promise<Client> {
-    const { database, settings, statementTimeoutMs, setUp } = this.#options;
-    const client = new Client({
-      connectionString: database.url,
-      keepAlive: true,
-      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-      ...(statementTimeoutMs > 0 ? { query_timeout: statementTimeoutMs } : {}),
+    const { where, settings, setUp } = this.#options;
+    const client = this.#newClient();
+    let serverVersion: string | undefined;
+    client.connection.on("parameterStatus", ({ parameterName, parameterValue }: ParameterStatus) => {
+      if (parameterName === "server_version") serverVersion = parameterValue;
     });
     // Also keeps the loss of an idle connection from ending the process.
     client.on("error", () => this.#lose(client));
     client.on("end", () => this.#lose(client));
     try {
       await client.connect();
+      const tooOld = tooOldServer(serverVersion);
+      if (tooOld !== undefined) throw new MustStartAgain(`${where}: ${tooOld}`);
       await client.query(
         "SELECT set_config(key, value, false) FROM unnest($1::text[], $2::text[]) AS settings (key, value)",
         [Object.keys(settings), Object.values(settings)],
@@ -90,6 +98,21 @@ export class PostgresSession {
     } catch (error) {
       client.connection.stream.destroy();
       throw error;
+    }
+  }
+
+  #newClient(): Client {
+    const { where, database, statementTimeoutMs } = this.#options;
+    try {
+      return new Client({
+        connectionString: database.url,
+        keepAlive: true,
+        connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+        ...(statementTimeoutMs > 0 ? { query_timeout: statementTimeoutMs } : {}),
+      });
+    } catch (error) {
+      // A certificate's file that the address names, for instance.
+      throw new MustStartAgain(`${where}: DATABASE_URL: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
 
