@@ -1,6 +1,6 @@
-// Waits for a server at the start of a process: tries until it answers, says now and then that it waits, and ends in one
-// sentence that says what to do. Called by the JetStream log and by the Postgres read model when a main gives them a
-// StartWait. What time cannot help with is told at once.
+// Waits for a server at the start of a process: tries until it answers, says now and then that it waits, and ends in
+// one sentence that says what to do. Called by the JetStream log and by the Postgres read model when a main gives them
+// a StartWait. What time cannot help with is told at once.
 
 import { type Clock, wait } from "../../common/clock.ts";
 

@@ -32,7 +32,7 @@ describe("the JetStream log and its server", () => {
     return log;
   }
 
-  /** Follows `log` and keeps what comes. */
+  /** Follows `log` as projectors do and keeps what comes. */
   function followed(log: EventLog, batchSize = 50): string[] {
     const seen: string[] = [];
     const end = new AbortController();
@@ -43,6 +43,7 @@ describe("the JetStream log and its server", () => {
         seen.push(...records.map(({ record }) => record.commandId));
       },
       end.signal,
+      { name: "outage" },
     );
     ends.push(async () => {
       end.abort();
@@ -69,7 +70,7 @@ describe("the JetStream log and its server", () => {
           });
           if (result?.ok === false) throw new Error(`${commandId}: conflict at ${result.conflict.actualVersion}`);
           if (result?.ok) break;
-          await new Promise((resolve) => setTimeout(resolve, 5));
+          await expect.poll(() => log.health(), { interval: 5, timeout: 10_000 }).toEqual({ ok: true, detail: "" });
         }
         appended.push(commandId);
       }

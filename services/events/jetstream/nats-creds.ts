@@ -1,5 +1,5 @@
-// The file that NATS_CREDS names, read and looked at before the NATS client gets it, whose own errors would not say which
-// file it is. Called by open-event-log.ts. Guarantees: messages show nothing of the content.
+// The file that NATS_CREDS names, read and looked at before the NATS client gets it, whose own errors would not say
+// which file it is. Called by open-event-log.ts. Guarantees: messages show nothing of the content.
 
 import { readFile } from "node:fs/promises";
 import { reasonOf } from "./log-refused.ts";

@@ -111,7 +111,7 @@ describe("the start of a service on NATS", () => {
     );
   });
 
-  test("with a file of credentials that is not there, or is something else: at once, and nothing of it is shown", async () => {
+  test("with a file of credentials that is missing or something else: at once, nothing of it shown", async () => {
     const url = await unusedNatsUrl();
     const missing = join(home, "missing.creds");
     expect(await refusal(url, { NATS_CREDS: missing })).toMatch(/^quote-command: NATS_CREDS=.*: cannot be read .*\n$/);
