@@ -26,9 +26,12 @@ export interface Finished {
 // biome-ignore lint/suspicious/noExplicitAny: what a command prints is checked by the assertions on it.
 export type JsonObject = Record<string, any>;
 
+/** What our processes and the clients in them read, and what a test runner leaves behind. */
+const ownSettings = /^(FERRY_|OTEL_|VITEST|NODE_|CONSUL_|NATS_|PG|DATABASE_URL$)/;
+
 /** The environment without settings that the developer's shell may have. */
 export function cleanEnv(home: string | undefined, extra: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
-  const kept = Object.entries(process.env).filter(([name]) => !/^(FERRY_|OTEL_|VITEST|NODE_)/.test(name));
+  const kept = Object.entries(process.env).filter(([name]) => !ownSettings.test(name));
   return { ...Object.fromEntries(kept), ...(home !== undefined && { FERRY_HOME: home }), ...extra };
 }
 

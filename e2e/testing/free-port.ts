@@ -1,12 +1,18 @@
-// A port that nobody listens on now, for programs that must be told one.
+// Ports that nobody listens on now, for programs that must be told one.
 
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 
 export async function freePort(): Promise<number> {
-  const { port, release } = await takePort();
-  await release();
-  return port;
+  const [port] = await freePorts(1);
+  return port!;
+}
+
+/** Taken all at once, so that none is given twice. */
+export async function freePorts(count: number): Promise<readonly number[]> {
+  const taken = await Promise.all(Array.from({ length: count }, takePort));
+  await Promise.all(taken.map(({ release }) => release()));
+  return taken.map(({ port }) => port);
 }
 
 /** A port that is taken until `release`. */

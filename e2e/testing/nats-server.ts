@@ -1,13 +1,14 @@
 // Real NATS servers for tests, on loopback with ports of their own and folders under the system's temporary folder. The
 // program is FERRY_NATS_SERVER, else `nats-server` on PATH; a test fails with one sentence when there is none.
 
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { sayVersion } from "./server-process.ts";
 
 export interface NatsServer {
   /** Stays the same over restarts. */
@@ -15,6 +16,8 @@ export interface NatsServer {
   readonly pid: number;
   /** Ends the process; resolves when it is gone. */
   kill(signal?: NodeJS.Signals): Promise<void>;
+  /** Sends a signal that does not end it, as SIGSTOP. */
+  signal(signal: NodeJS.Signals): void;
   /** Starts it again on the same port and folder. */
   restart(): Promise<void>;
   /** Kills it and removes its folder. */
@@ -25,7 +28,10 @@ export interface NatsServer {
 export async function startNats(args: readonly string[] = ["-js"]): Promise<NatsServer> {
   const program = natsProgram();
   const folder = mkdtempSync(join(tmpdir(), "ferry-nats-"));
-  let { child, url } = await startProcess(program, folder, -1, args);
+  let { child, url } = await startProcess(program, folder, -1, args).catch((error: unknown) => {
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
+  });
   const kill = async (signal: NodeJS.Signals = "SIGKILL") => {
     if (child.exitCode !== null || child.signalCode !== null) return;
     child.kill(signal);
@@ -39,6 +45,7 @@ export async function startNats(args: readonly string[] = ["-js"]): Promise<Nats
       return child.pid ?? 0;
     },
     kill,
+    signal: (signal) => void child.kill(signal),
     async restart() {
       ({ child, url } = await startProcess(program, folder, Number(new URL(url).port), args));
     },
@@ -49,15 +56,15 @@ export async function startNats(args: readonly string[] = ["-js"]): Promise<Nats
   };
 }
 
+/** As `2.11.4`; throws one sentence when there is no server. */
+export function natsVersion(): string {
+  const said = sayVersion(process.env.FERRY_NATS_SERVER || "nats-server", "--version", "FERRY_NATS_SERVER");
+  return /v(\d\S*)/.exec(said)?.[1] ?? "unknown";
+}
+
 function natsProgram(): string {
-  const program = process.env.FERRY_NATS_SERVER || "nats-server";
-  try {
-    execFileSync(program, ["--version"], { stdio: "pipe" });
-    return program;
-  } catch (error) {
-    const advice = "name a nats-server of version 2.10 or newer in FERRY_NATS_SERVER, or put it on PATH";
-    throw new Error(`${program}: cannot be run; ${advice}`, { cause: error });
-  }
+  natsVersion();
+  return process.env.FERRY_NATS_SERVER || "nats-server";
 }
 
 async function startProcess(
@@ -76,6 +83,7 @@ async function startProcess(
   const portsFile = join(folder, `nats-server_${child.pid}.ports`);
   for (let tries = 0; tries < 1000; tries++) {
     if (child.exitCode !== null) throw new Error(`nats-server ended with ${child.exitCode}: ${complaints}`);
+    if (child.signalCode !== null) throw new Error(`nats-server was ended by ${child.signalCode}`);
     const url = existsSync(portsFile) ? /nats:\/\/[\d.]+:\d+/.exec(readFileSync(portsFile, "utf8"))?.[0] : undefined;
     if (url !== undefined) return { child, url };
     await sleep(10);

@@ -53,6 +53,12 @@ export class PostgresServer {
     return `postgres://${USER}@127.0.0.1:${this.port}/${database}`;
   }
 
+  /** As `15.13`. */
+  async version(): Promise<string> {
+    const [row] = await this.query("SHOW server_version");
+    return String(row?.server_version).split(" ")[0]!;
+  }
+
   /** Rows of a statement, by a connection of its own. */
   async query(sql: string, url = this.url(USER)): Promise<readonly Record<string, unknown>[]> {
     const client = new Client({ connectionString: url });
@@ -100,10 +106,12 @@ export class PostgresServer {
     this.#child = undefined;
     if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const ended = once(child, "close");
-    const pid = Number(readFileSync(join(this.#folder, "data", "postmaster.pid"), "utf8").split("\n")[0]);
+    // Without the file it is only starting, or ending already.
+    const file = join(this.#folder, "data", "postmaster.pid");
+    const pid = existsSync(file) ? Number(readFileSync(file, "utf8").split("\n")[0]) : child.pid;
     // Before the parent: its children end by themselves only when they look for it.
-    if (signal === "SIGKILL") for (const own of childrenOf(pid)) killIfThere(own);
-    process.kill(pid, signal);
+    if (signal === "SIGKILL") for (const own of childrenOf(pid)) killIfThere(own, signal);
+    killIfThere(pid ?? 0, signal);
     await ended;
   }
 
@@ -114,7 +122,7 @@ export class PostgresServer {
 }
 
 /** The folder of `postgres` and `initdb`, or an Error with one sentence. */
-function findPostgres(): string {
+export function findPostgres(): string {
   const wanted = process.env.FERRY_POSTGRES_BIN;
   const debian = "/usr/lib/postgresql";
   const versions = existsSync(debian) ? readdirSync(debian).sort((a, b) => Number(b) - Number(a)) : [];
@@ -164,10 +172,10 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
-/** A session's process may have ended by itself since it was listed. */
-function killIfThere(pid: number): void {
+/** It may have ended by itself since it was looked up. */
+function killIfThere(pid: number, signal: NodeJS.Signals): void {
   try {
-    process.kill(pid, "SIGKILL");
+    if (pid > 0) process.kill(pid, signal);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
   }
