@@ -24,7 +24,7 @@ interface Result {
 }
 
 /** For everything; a run takes a few minutes. */
-const limitMs = 12 * 60_000;
+const limitMs = 7 * 60_000;
 /** For the end of one thing, when it hangs; the system itself has a minute for its drain. */
 const endLimitMs = 75_000;
 

@@ -7,7 +7,7 @@ export interface Step {
   readonly args: readonly string[];
   /** `one`: the exit code is the result. `vitest`: each test counts, from vitest's JSON report. */
   readonly counts: "one" | "vitest";
-  /** `lint` reads files only; `e2e` starts whole systems and needs the tools that `.ci/run` installs. */
+  /** `lint` reads files only; `e2e` starts whole systems and needs the tools and servers that `.ci/run` gets. */
   readonly group: "lint" | "check" | "e2e";
   readonly limitMinutes: number;
 }
@@ -29,4 +29,12 @@ export const steps: readonly Step[] = [
   lint("docs name what is there", "node", "scripts/check-docs.ts"),
   { name: "tests", command: "npm", args: ["test", "--"], counts: "vitest", group: "check", limitMinutes: 5 },
   { name: "end to end", command: "npm", args: ["run", "e2e", "--"], counts: "vitest", group: "e2e", limitMinutes: 12 },
+  {
+    ...{ name: "tests on real servers", command: "npm", args: ["run", "test:int", "--"] },
+    ...{ counts: "vitest", group: "e2e", limitMinutes: 10 },
+  },
+  {
+    ...{ name: "journey on real servers", command: "npm", args: ["run", "e2e:backends", "--", "--json"] },
+    ...{ counts: "one", group: "e2e", limitMinutes: 10 },
+  },
 ];

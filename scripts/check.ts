@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type Step, steps } from "./check-steps.ts";
 import { root } from "./tracked-files.ts";
-import { type Counts, countTests } from "./vitest-report.ts";
+import { type Counts, countTests, suiteLines } from "./vitest-report.ts";
 
 /** Runs one step with its output on ours and says what came of it. */
 async function runStep(step: Step, folder: string): Promise<Counts> {
@@ -19,7 +19,9 @@ async function runStep(step: Step, folder: string): Promise<Counts> {
   const args = step.counts === "vitest" ? [...step.args, ...reporters] : step.args;
   const exitCode = await runProcess(step.command, args, step.limitMinutes);
   if (step.counts === "vitest") {
-    return countTests(existsSync(report) ? readFileSync(report, "utf8") : undefined, exitCode);
+    const json = existsSync(report) ? readFileSync(report, "utf8") : undefined;
+    for (const line of json === undefined ? [] : suiteLines(json)) console.log(line);
+    return countTests(json, exitCode);
   }
   return exitCode === 0 ? { passed: 1, failed: 0, skipped: 0 } : { passed: 0, failed: 1, skipped: 0 };
 }

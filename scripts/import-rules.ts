@@ -82,6 +82,8 @@ export const zones: readonly Zone[] = [
   { path: "sidecar/mesh-backend.ts", may: ["sidecar", "common"], why: "opens the registry and the chains" },
   { path: "sidecar/consul-backend.ts", may: ["sidecar", "common"], why: "composes what stands on Consul" },
   { path: "sidecar/settings.ts", may: ["common"], why: "every setting as a row" },
+  { path: "sidecar/drain-entrance.ts", may: ["sidecar", "common"], why: "ends a listener and its calls" },
+  { path: "sidecar/proxy.ts", may: ["sidecar", "common"], why: "composes the data part alone" },
   { path: "sidecar/sidecar.ts", may: ["sidecar", "common"], why: "the composition root" },
   { path: "sidecar/main.ts", may: ["sidecar", "common"], why: "the process" },
 
@@ -102,6 +104,7 @@ export const zones: readonly Zone[] = [
       "sidecar/routing",
       "sidecar/discovery",
       "sidecar/admin",
+      "sidecar/proxy.ts",
       "services/events/settings.ts",
       "services/events/jetstream",
       "services/read-model/settings.ts",

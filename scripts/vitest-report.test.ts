@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { countTests } from "./vitest-report.ts";
+import { countTests, suiteLines } from "./vitest-report.ts";
 
 const report = (passed: number, failed: number, files: readonly object[] = []) =>
   JSON.stringify({
@@ -24,5 +24,24 @@ describe("countTests", () => {
     expect(countTests(report(5, 0), 1).failed).toBe(1);
     expect(countTests(report(0, 0), 0).failed).toBe(1);
     expect(countTests(undefined, 0)).toEqual({ passed: 0, failed: 1, skipped: 0 });
+  });
+});
+
+describe("suiteLines", () => {
+  test("names each implementation that ran a suite, with its counts, and no other tests", () => {
+    const results = [
+      ["passed", "event log on SQLite", "append"],
+      ["passed", "registry on Consul"],
+      ["failed", "event log on SQLite"],
+      ["skipped", "read model v2 on Postgres"],
+      ["passed", "the files of a SQLite read model"],
+      ["passed"],
+    ];
+    const assertionResults = results.map(([status, ...ancestorTitles]) => ({ status, ancestorTitles }));
+    expect(suiteLines(report(4, 1, [{ status: "failed", assertionResults }]))).toEqual([
+      "event log on SQLite: 1 passed, 1 not",
+      "read model v2 on Postgres: 0 passed, 1 not",
+      "registry on Consul: 1 passed",
+    ]);
   });
 });

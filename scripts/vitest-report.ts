@@ -1,4 +1,5 @@
-// Counts what a vitest run did, from the file that `--reporter=json` writes. Called by check.ts. Pure.
+// Reads what a vitest run did from the file that `--reporter=json` writes: its counts, and the suites that state what
+// every implementation of an interface does. Called by check.ts. Pure.
 
 export interface Counts {
   readonly passed: number;
@@ -11,7 +12,12 @@ interface Report {
   readonly numFailedTests: number;
   readonly numPendingTests: number;
   readonly numTodoTests: number;
-  readonly testResults: readonly { readonly status: string; readonly assertionResults: readonly unknown[] }[];
+  readonly testResults: readonly { readonly status: string; readonly assertionResults: readonly Assertion[] }[];
+}
+
+interface Assertion {
+  readonly ancestorTitles: readonly string[];
+  readonly status: string;
 }
 
 /**
@@ -32,4 +38,22 @@ export function countTests(json: string | undefined, exitCode: number): Counts {
     failed: isHollow ? 1 : failed,
     skipped: report.numPendingTests + report.numTodoTests,
   };
+}
+
+/** Titles of the suites (`*.suite.ts`) that each implementation runs, as `event log on SQLite`. */
+const suiteTitle = /^(?:registry|event log|read model v\d) on /;
+
+/** One line for each implementation that ran a suite, as `event log on SQLite: 31 passed`, sorted. */
+export function suiteLines(json: string): readonly string[] {
+  const counts = new Map<string, { passed: number; other: number }>();
+  const { testResults } = JSON.parse(json) as Report;
+  for (const { ancestorTitles, status } of testResults.flatMap(({ assertionResults }) => assertionResults)) {
+    const title = ancestorTitles[0] ?? "";
+    if (!suiteTitle.test(title)) continue;
+    const { passed, other } = counts.get(title) ?? { passed: 0, other: 0 };
+    counts.set(title, status === "passed" ? { passed: passed + 1, other } : { passed, other: other + 1 });
+  }
+  return [...counts]
+    .map(([title, { passed, other }]) => `${title}: ${passed} passed${other > 0 ? `, ${other} not` : ""}`)
+    .sort();
 }

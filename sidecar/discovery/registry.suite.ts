@@ -11,7 +11,7 @@ export interface RegistrySuiteOptions {
 }
 
 export function registrySuite(name: string, options: RegistrySuiteOptions): void {
-  describe(`registry: ${name}`, () => {
+  describe(`registry on ${name}`, () => {
     const closers: (() => Promise<void>)[] = [];
     afterEach(async () => {
       for (const close of closers.splice(0).reverse()) await close();

@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => agent?.remove());
 
-registrySuite("consul", {
+registrySuite("Consul", {
   noticeMs: 1_000,
   open: async () => {
     await wipe(agent);

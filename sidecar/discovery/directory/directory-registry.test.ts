@@ -10,7 +10,7 @@ import { registrationOf, registrySuite } from "../registry.suite.ts";
 import type { Endpoint } from "../registry.ts";
 import { DirectoryRegistry } from "./directory-registry.ts";
 
-registrySuite("directory", {
+registrySuite("a directory", {
   noticeMs: 500, // 100 ms by the contract, and room for a loaded machine
   open: async () => {
     const root = await mkdtemp(join(tmpdir(), "ferry-registry-"));
