@@ -190,6 +190,22 @@ describe("the projector", () => {
     ]);
   });
 
+  test("a rebuild from another log that is shorter takes over as well", async () => {
+    for (const quoteId of ["a", "b", "c"]) await submit(quoteId);
+    await start();
+    await reaches(3);
+    end.abort();
+    await Promise.all(ends);
+    end = new AbortController();
+    const other = await openEventLog({ events: "sqlite", home: join(home, "other") });
+    await start({ log: other, rebuild: true });
+    await expect.poll(() => lines.join(""), { interval: 2, timeout: 5000 }).toContain("the rebuilt model serves");
+    await expect.poll(() => reader.newest(10, undefined), { interval: 2 }).toEqual([]);
+    end.abort();
+    await Promise.all(ends);
+    await other.close();
+  });
+
   test("a rebuild that is stopped leaves the old model in service", async () => {
     await submit("a");
     await start();

@@ -109,7 +109,7 @@ async function buildNew(
   endOld: () => Promise<Position>,
   signal: AbortSignal,
 ): Promise<ReadModelWriter> {
-  const { store, jsonLog, clock } = options;
+  const { store, jsonLog } = options;
   const rebuild = await store.beginRebuild();
   jsonLog.info("rebuilding", { model: store.name });
   const caughtUp = Promise.withResolvers<void>();
@@ -124,7 +124,7 @@ async function buildNew(
     await Promise.race([caughtUp.promise, building]);
     // The old model went on meanwhile, and readers must never see an older position than they have seen.
     const oldPosition = await endOld();
-    await Promise.race([reaches(projection, oldPosition, clock, untilStop), building]);
+    await Promise.race([reaches(options, projection, oldPosition, untilStop), building]);
     if (!signal.aborted) {
       await rebuild.switchOver();
       jsonLog.info("the rebuilt model serves", { model: store.name, position: projection.position });
@@ -142,8 +142,16 @@ async function began(started: Running): Promise<Running> {
   return started;
 }
 
-async function reaches(projection: Projection, position: Position, clock: Clock, signal: AbortSignal): Promise<void> {
+/** Also resolves when the log does not go so far: then the old model came from another log. */
+async function reaches(
+  { log, clock }: ProjectorOptions,
+  projection: Projection,
+  position: Position,
+  signal: AbortSignal,
+): Promise<void> {
   while (projection.position < position && !signal.aborted) {
+    const head = await log.head().catch(() => position);
+    if (head < position) return;
     await new Promise<void>((resolve) => clock.after(5, resolve));
   }
 }

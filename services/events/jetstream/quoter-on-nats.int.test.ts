@@ -138,7 +138,7 @@ describe("the quoter on NATS", () => {
     expect(await consumers(server)).toEqual({ "quotes-v2": 0 });
   }, 60_000);
 
-  test("operators see the projector by its model's name, a rebuild beside it, and what it has not got yet", async () => {
+  test("operators see the projector by its model's name, with a rebuild beside it and its lag", async () => {
     const server = await startNats();
     ends.push(() => server.remove());
     const { started, command, env } = await startQuoter(server);

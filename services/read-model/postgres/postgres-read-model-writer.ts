@@ -8,7 +8,7 @@ import { projectRecord, type RowChange } from "../project-quotes.ts";
 import type { QuoteRow, ReadModelVersion, ReadModelWriter } from "../read-model.ts";
 import { type Counts, foldChanges } from "./fold-changes.ts";
 import { rebuildSchema, servingSchema, type WriterStatements, writerStatements } from "./model-statements.ts";
-import { MustStartAgain } from "./server-error.ts";
+import { isMissingModel, MustStartAgain } from "./server-error.ts";
 import type { PostgresSession } from "./session.ts";
 
 export interface PostgresReadModelWriterOptions {
@@ -90,10 +90,20 @@ export class PostgresReadModelWriter implements ReadModelWriter {
     await holdLock();
     return session.run(async (client) => {
       await client.query("BEGIN");
-      const result = await work(client);
+      const result = await work(client).catch((error: unknown) => {
+        throw isMissingModel(error) ? this.#gone() : error;
+      });
       await client.query("COMMIT");
       return result;
     });
+  }
+
+  /** Somebody dropped it, or restored the database to a time before it. */
+  #gone(): MustStartAgain {
+    const { name, schema } = this.#options;
+    return new MustStartAgain(
+      `read model ${name}: schema ${schema} is gone; start the projector again and it makes the model anew from the log`,
+    );
   }
 
   /** The checkpoint, with the state's row locked until the transaction ends. */

@@ -170,6 +170,19 @@ describe("a Postgres read model", () => {
     await writer.close();
   });
 
+  test("a schema that was dropped ends the writer, and the next one begins from nothing", async () => {
+    const writer = await fixture.store().openWriter();
+    await writer.apply(history().submit("a").records, 10, 1);
+    await server.query("DROP SCHEMA quotes_v2 CASCADE", fixture.url);
+    await expect(writer.heartbeat(10, 1)).rejects.toThrow(
+      /^read model quotes-v2: schema quotes_v2 is gone; start the projector again and it makes the model anew /,
+    );
+    await writer.close();
+    const next = await fixture.store().openWriter();
+    expect(await next.checkpoint()).toBe(0);
+    await next.close();
+  });
+
   test("the right to write is taken again after its session was cut, unless another process was faster", async () => {
     const [first, second] = [fixture.store(), fixture.store()];
     const mine = await first.lock();
