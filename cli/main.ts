@@ -7,9 +7,9 @@ import { benchCommand } from "./bench.ts";
 import { callCommand } from "./call.ts";
 import { checkCommand } from "./check.ts";
 import { diffCommand } from "./diff.ts";
-
 import { eventsCommand } from "./events.ts";
 import { CommandError, exitOk, exitUnmet, exitUsage, UsageError } from "./exit.ts";
+import { proxyCommand } from "./proxy.ts";
 import { runCommand } from "./run.ts";
 import { statusCommand } from "./status.ts";
 import { upCommand } from "./up.ts";
@@ -36,6 +36,7 @@ for (const command of [
   applyCommand,
   diffCommand,
   eventsCommand,
+  proxyCommand,
 ]) {
   program.addCommand(command(finish).copyInheritedSettings(program));
 }

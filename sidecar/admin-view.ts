@@ -32,7 +32,7 @@ function withoutSecrets({ consulToken, ...settings }: SidecarSettings): Readonly
   return { ...settings, consulToken: consulToken === null ? null : "(set)" };
 }
 
-function endpointsOf({ upstreams, states }: DataPlane): readonly AdminEndpoint[] {
+export function endpointsOf({ upstreams, states }: DataPlane): readonly AdminEndpoint[] {
   return upstreams.snapshots().flatMap((snapshot) =>
     Object.entries(snapshot.endpoints).flatMap(([target, endpoints]) =>
       endpoints.map((endpoint) => {

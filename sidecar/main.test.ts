@@ -31,10 +31,10 @@ function start(env: Readonly<Record<string, string>>) {
 describe("a signal", () => {
   test("that comes with the ready line drains and ends with 0", async () => {
     const { child, stdout } = start({});
-    expect(JSON.parse((await stdout.next()).value)).toMatchObject({ event: "ready", pid: child.pid });
+    expect(JSON.parse(String((await stdout.next()).value))).toMatchObject({ event: "ready", pid: child.pid });
     child.kill("SIGTERM");
     const ended = once(child, "close");
-    expect(JSON.parse((await stdout.next()).value)).toEqual({ event: "drained", pid: child.pid });
+    expect(JSON.parse(String((await stdout.next()).value))).toEqual({ event: "drained", pid: child.pid });
     expect(await ended).toEqual([0, null]);
   }, 20_000);
 

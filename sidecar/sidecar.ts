@@ -23,8 +23,8 @@ import type { DescriptorSource } from "./descriptors/descriptor-source.ts";
 import { imageDescriptors } from "./descriptors/image-descriptors.ts";
 import { reflect } from "./descriptors/reflect.ts";
 import type { Registry } from "./discovery/registry.ts";
+import { drainEntrance } from "./drain-entrance.ts";
 import { edgeMethods } from "./edge/edge.ts";
-import { ProxyFailure } from "./failure.ts";
 import { GatewayEdge } from "./gateway-edge.ts";
 import { type MeshBackend, openMeshBackend } from "./mesh-backend.ts";
 import { type Observation, startObservation } from "./observation.ts";
@@ -79,9 +79,6 @@ export async function startSidecar(params: SidecarParams): Promise<Sidecar> {
 }
 
 const clock = systemClock;
-
-/** What the last status of a call that is cut off may take to reach its caller. */
-const lastWordsMs = 500;
 
 export class Sidecar {
   readonly #settings: SidecarSettings;
@@ -343,17 +340,8 @@ export class Sidecar {
     await Promise.all(entrances.map((entrance) => this.#drainEntrance(entrance, graceMs)));
   }
 
-  /** GOAWAY, then wait; calls that are not over in time end with a status that says so, not with a cut connection. */
-  async #drainEntrance({ listening, calls }: Entrance, graceMs: number): Promise<void> {
-    const endAll = () =>
-      calls.endAll(
-        new ProxyFailure("drain_timeout", "", `not over ${graceMs} ms after the sidecar began to shut down`),
-      );
-    const timer = clock.after(this.#hurry.signal.aborted ? 0 : graceMs, endAll);
-    this.#hurry.signal.addEventListener("abort", endAll, { once: true });
-    await listening.drain(graceMs + lastWordsMs);
-    timer.cancel();
-    this.#hurry.signal.removeEventListener("abort", endAll);
+  #drainEntrance(entrance: Entrance, graceMs: number): Promise<void> {
+    return drainEntrance(entrance, { graceMs, clock, hurry: this.#hurry.signal });
   }
 
   /** Every way out. */

@@ -1,0 +1,115 @@
+// The data part by itself: one listener, one upstream at a fixed address, the default layers of the way out, and no
+// registry, configuration or identity. What `ferry proxy` runs: the target for conformance tools and load generators,
+// and for people who want to try the data plane alone. Its admin server listens on a free port of loopback.
+
+import { systemClock } from "../common/clock.ts";
+import type { JsonLog } from "../common/json-log.ts";
+import { randomHex, systemRandom } from "../common/random.ts";
+import { type Address, formatAddress } from "../common/settings.ts";
+import { startAdminServer } from "./admin/admin-server.ts";
+import type { AdminStatus } from "./admin/admin-source.ts";
+import { endpointsOf } from "./admin-view.ts";
+import { DataPlane } from "./data-plane.ts";
+import type { Endpoint } from "./discovery/registry.ts";
+import { drainEntrance } from "./drain-entrance.ts";
+import { startObservation } from "./observation.ts";
+import { compileSnapshot } from "./routing/compile-snapshot.ts";
+import { compileChain } from "./routing/local-compiler.ts";
+import { emptyMeshConfig } from "./routing/mesh-config/mesh-config.ts";
+import { sidecarRows } from "./settings.ts";
+
+export interface ProxyParams {
+  readonly listen: Address;
+  readonly upstream: Address;
+  readonly log: JsonLog;
+}
+
+export interface RunningProxy {
+  /** `host:port`. */
+  readonly listen: string;
+  readonly admin: string;
+  /** GOAWAY, waits for the calls that are under way, ends everything; after `graceMs` they are cut off. */
+  drain(graceMs: number): Promise<void>;
+  /** Whoever waits for the drain waits no longer. */
+  hurry(): void;
+}
+
+const clock = systemClock;
+/** The name that stands for the upstream in metrics and failures. */
+const name = "upstream";
+
+/** Rejects with the operating system's error when it cannot listen. The upstream may come later. */
+export async function startProxy({ listen, upstream, log }: ProxyParams): Promise<RunningProxy> {
+  const open = { connections: () => connections(), callsInFlight: () => data.callsInFlight };
+  const observation = await startObservation(
+    {
+      ...{ service: name, instance: `proxy-${process.pid}`, version: "", isGateway: false },
+      ...{ otlpEndpoint: null, otelServiceName: null, hasAccessLog: false },
+    },
+    { clock, open, isKnownMethod: () => false, write: () => {} },
+  );
+  const { metrics, recorders } = observation;
+  const data = new DataPlane(
+    { maxCallsInFlight: sidecarRows.maxCallsInFlight.fallback, maxReplayBytes: sidecarRows.maxReplayBytes.fallback },
+    {
+      clock,
+      random: systemRandom,
+      sources: { nowMs: () => clock.nowMs(), randomHex, sampleNew: () => false },
+      recorders,
+      want: () => {},
+      onRetry: (routed, outcome) => metrics.countRetry(routed, outcome),
+      onAdmissionChange: (target, { accrual }) => {
+        if (accrual.state === "ejected") metrics.countEjection(target);
+        log.info("upstream changed admission", { state: accrual.state });
+      },
+      onForcedClose: (reason) => {
+        metrics.countForcedClose(reason);
+        log.info("connection closed by us", { reason });
+      },
+      reportDefect: (error, requestId) => log.error("defect", { error, requestId }),
+    },
+  );
+  const connections = () => ({ outbound: entrance.listening.connections, pool: data.pool.connections });
+  data.apply(snapshotOf(upstream));
+  const entrance = await data.openOutbound(listen, () => name);
+  const hurry = new AbortController();
+  let state: AdminStatus["state"] = "ready";
+  const at = formatAddress(entrance.listening);
+  const admin = await startAdminServer(
+    { host: "127.0.0.1", port: 0 },
+    {
+      status: () => ({
+        ...{ service: name, instanceId: `proxy-${process.pid}`, version: "", role: "gateway", state },
+        ...{ appHealth: "unknown", reason: "", inbound: "", outbound: at, pid: process.pid },
+        callsInFlight: data.callsInFlight,
+      }),
+      config: () => ({ hash: emptyMeshConfig.hash, rejected: [], snapshots: data.upstreams.snapshots() }),
+      endpoints: () => endpointsOf(data),
+      settings: () => ({ listen: at, upstream: formatAddress(upstream) }),
+      metrics: () => observation.registry.snapshot(),
+    },
+  );
+  return {
+    listen: at,
+    admin: formatAddress(admin),
+    async drain(graceMs) {
+      state = "draining";
+      await drainEntrance(entrance, { graceMs, clock, hurry: hurry.signal });
+      await admin.close();
+      await data.close();
+      await observation.close();
+    },
+    hurry: () => hurry.abort(),
+  };
+}
+
+function snapshotOf({ host, port }: Address) {
+  const compiled = compileChain(emptyMeshConfig.set, name);
+  if (!compiled.ok) throw new Error(compiled.problem.expected);
+  const endpoint: Endpoint = {
+    ...{ id: formatAddress({ host, port }), service: name, version: "", host, port },
+    ...{ weight: 1, health: "passing", meta: {} },
+  };
+  const instances = new Map([[name, [endpoint]]]);
+  return compileSnapshot({ upstream: name, revision: 1, chain: compiled.chain, instances, methods: {} });
+}
