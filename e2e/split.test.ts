@@ -5,9 +5,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { QuoteQueryService } from "../gen/quoter/query/v1/quote_query_service_pb.ts";
 import { eventually } from "./testing/eventually.ts";
-import { ferry } from "./testing/ferry.ts";
 import { GrpcClient } from "./testing/grpc-client.ts";
-import { queryV1 } from "./testing/quoter-services.ts";
+import { startQueryLoad } from "./testing/query-load.ts";
 import { startStack, type TestStack } from "./testing/stack.ts";
 
 let stack: TestStack;
@@ -54,15 +53,16 @@ test("the split at the start is 90 to 10", async () => {
 });
 
 test("an edit from 90/10 to 0/100 moves all new calls in less than a second and fails none", async () => {
-  const load = ferry(
-    ["bench", "call", `${queryV1}/GetQuote`, JSON.stringify({ quoteId }), "--rps", "200", "--seconds", "5", "--json"],
-    { home: stack.home.path },
-  );
-  await new Promise((resolve) => setTimeout(resolve, 2000));
+  const load = startQueryLoad(stack.gateway, quoteId, 200);
+  await load.untilCalls(400);
+  const editedMs = performance.now();
   split(0, 100);
-  await new Promise((resolve) => setTimeout(resolve, 1000));
+  await load.untilCalls(600);
   expect(await versions(200)).toEqual({ v2: 200 });
-  expect((await load).json).toMatchObject({ ok: true, calls: 1000, failed: 0 });
+  expect(await load.end()).toEqual([]);
+  const last = load.calls.findLast(({ version }) => version === "v1");
+  expect(last).toBeDefined();
+  expect(last!.beganMs - editedMs).toBeLessThan(1000);
 });
 
 test("a mistake is refused with file, path and expected form, and the last good split stays in force", async () => {

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { eventually } from "./testing/eventually.ts";
 import { type Finished, ferry, root, runToEnd, startFerry } from "./testing/ferry.ts";
 import { takePort } from "./testing/free-port.ts";
 import { makeHome, type TestHome } from "./testing/home.ts";
@@ -82,10 +83,10 @@ describe("ferry up", () => {
     await up.event("started", 60_000);
     up.signal("SIGKILL");
     await up.exited;
-    const untilMs = Date.now() + 25_000;
-    while (home.processes().length > 0 && Date.now() < untilMs)
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    expect(home.processes()).toEqual([]);
+    await eventually("nothing of it runs", 25_000, async () => {
+      expect(home.processes()).toEqual([]);
+      return true;
+    });
   });
 });
 

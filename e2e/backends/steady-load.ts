@@ -7,6 +7,7 @@ import { QuoteQueryService as QueryV1 } from "../../gen/quoter/query/v1/quote_qu
 import { QuoteQueryService as QueryV2 } from "../../gen/quoter/query/v2/quote_query_service_pb.ts";
 import { eventually } from "../testing/eventually.ts";
 import { type CallResult, GrpcClient } from "../testing/grpc-client.ts";
+import { OpenLoop } from "../testing/open-loop.ts";
 import { type Ledger, loadAuthor } from "./ledger.ts";
 
 export interface Failure {
@@ -39,18 +40,17 @@ export class SteadyLoad {
   readonly refusals: Failure[] = [];
   readonly #options: LoadOptions;
   readonly #client: GrpcClient;
-  readonly #timers: NodeJS.Timeout[] = [];
-  readonly #waiting = new Set<() => void>();
-  #pending = 0;
-  #mayCommand = true;
+  readonly #queryLoop: OpenLoop;
+  #commandLoop: OpenLoop;
   #isStopped = false;
   #begunCommands = 0;
   #begunQueries = 0;
-  #broken: Error | undefined;
 
   constructor(options: LoadOptions) {
     this.#options = options;
     this.#client = new GrpcClient(options.gateway);
+    this.#queryLoop = new OpenLoop(options.queriesPerSecond, () => this.#query());
+    this.#commandLoop = this.#newCommandLoop();
   }
 
   /** Puts some quotes there to ask for, then begins. */
@@ -58,36 +58,31 @@ export class SteadyLoad {
     for (let n = 0; n < 10; n++) await this.#command(submission());
     const { position } = await this.probe();
     await this.seesEverywhere(position);
-    this.#every(this.#options.queriesPerSecond, () => void this.#query());
-    this.#every(this.#options.commandsPerSecond, () => {
-      if (this.#mayCommand) void this.#command(this.#begunCommands % 2 === 0 ? submission() : undefined);
-    });
+    this.#queryLoop.start();
+    this.#commandLoop.start();
   }
 
   /** Resolves when `count` more queries have ended. */
   async untilQueries(count: number): Promise<void> {
-    const until = this.queries + count;
-    while (this.queries < until) {
-      if (this.#broken !== undefined) throw this.#broken;
-      await new Promise<void>((resolve) => this.#waiting.add(resolve));
-    }
+    await this.#queryLoop.untilEnded(count);
+    this.#commandLoop.check();
   }
 
   /** Begins no further command and resolves when all that were begun are acknowledged. */
   async settle(withinMs: number): Promise<void> {
-    this.#mayCommand = false;
+    const loop = this.#commandLoop;
+    loop.stop();
     await eventually("every command is acknowledged", withinMs, async () => {
-      if (this.#broken !== undefined) throw this.#broken;
-      if (this.#pending > 0)
-        throw new Error(`${this.#pending} are not, the last refusal: ${this.refusals.at(-1)?.what}`);
-      return true;
+      if (loop.underWay === 0) return true;
+      throw new Error(`${loop.underWay} are not, the last refusal: ${this.refusals.at(-1)?.what}`);
     });
-    if (this.#broken !== undefined) throw this.#broken;
+    loop.check();
   }
 
   /** Goes on with commands after `settle`. */
   resume(): void {
-    this.#mayCommand = true;
+    this.#commandLoop = this.#newCommandLoop();
+    this.#commandLoop.start();
   }
 
   /** One new command; resolves when it is acknowledged. */
@@ -114,19 +109,16 @@ export class SteadyLoad {
 
   stop(): void {
     this.#isStopped = true;
-    for (const timer of this.#timers) clearInterval(timer);
+    this.#queryLoop.stop();
+    this.#commandLoop.stop();
     this.#client.close();
   }
 
-  /** Calls `begin` by the clock; after a pause of our own it catches up. */
-  #every(perSecond: number, begin: () => void): void {
-    const startMs = performance.now();
-    let begun = 0;
-    const beginDue = () => {
-      const due = Math.floor(((performance.now() - startMs) * perSecond) / 1000);
-      for (; begun < due; begun++) begin();
-    };
-    this.#timers.push(setInterval(beginDue, 1000 / perSecond / 2));
+  /** Submits and likes by turns. */
+  #newCommandLoop(): OpenLoop {
+    return new OpenLoop(this.#options.commandsPerSecond, async () => {
+      await this.#command(this.#begunCommands % 2 === 0 ? submission() : undefined);
+    });
   }
 
   async #query(): Promise<void> {
@@ -146,8 +138,6 @@ export class SteadyLoad {
     if (this.#isStopped) return;
     this.queries++;
     if (done.code !== "OK") this.queryFailures.push(failureOf(name, done));
-    for (const wake of this.#waiting) wake();
-    this.#waiting.clear();
   }
 
   /** Submits, or without `text` likes one of the quotes; repeats until it is acknowledged. */
@@ -155,32 +145,25 @@ export class SteadyLoad {
     const { ledger } = this.#options;
     const commandId = `load-${this.#begunCommands++}`;
     const liked = ledger.ids[this.#begunCommands % ledger.ids.length] ?? "";
-    this.#pending++;
-    try {
-      for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
-        const options = { timeoutMs };
-        const done =
-          text === undefined
-            ? await this.#client.unary(likeQuote, { commandId, quoteId: liked }, options)
-            : await this.#client.unary(submitQuote, { commandId, text, author: loadAuthor }, options);
-        if (this.#isStopped) return { position: "" };
-        if (done.code === "OK" && done.reply !== undefined) {
-          if ("quoteId" in done.reply) ledger.submitted(done.reply.quoteId, text ?? "");
-          else ledger.liked(liked);
-          this.commands++;
-          return done.reply;
-        }
-        this.refusals.push(failureOf(text === undefined ? "LikeQuote" : "SubmitQuote", done));
-        if (done.code !== "UNAVAILABLE" && done.code !== "DEADLINE_EXCEEDED") {
-          throw new Error(`a command may not be repeated: ${this.refusals.at(-1)?.what}`);
-        }
-        await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
+      const options = { timeoutMs };
+      const done =
+        text === undefined
+          ? await this.#client.unary(likeQuote, { commandId, quoteId: liked }, options)
+          : await this.#client.unary(submitQuote, { commandId, text, author: loadAuthor }, options);
+      if (this.#isStopped) return { position: "" };
+      if (done.code === "OK" && done.reply !== undefined) {
+        if ("quoteId" in done.reply) ledger.submitted(done.reply.quoteId, text ?? "");
+        else ledger.liked(liked);
+        this.commands++;
+        return done.reply;
       }
-    } catch (error) {
-      this.#broken ??= error instanceof Error ? error : new Error(String(error));
-      return { position: "" };
-    } finally {
-      this.#pending--;
+      const refusal = failureOf(text === undefined ? "LikeQuote" : "SubmitQuote", done);
+      this.refusals.push(refusal);
+      if (done.code !== "UNAVAILABLE" && done.code !== "DEADLINE_EXCEEDED") {
+        throw new Error(`a command may not be repeated: ${refusal.what}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
   }
 }
