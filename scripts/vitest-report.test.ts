@@ -20,6 +20,15 @@ describe("countTests", () => {
     expect(countTests(report(5, 0, [{ status: "failed", assertionResults: [] }]), 1).failed).toBe(1);
   });
 
+  test("counts tests that were skipped because their preparation failed as failures", () => {
+    const assertionResults = [{ status: "skipped" }, { status: "skipped" }];
+    const files = [
+      { status: "failed", assertionResults },
+      { status: "passed", assertionResults: [{ status: "skipped" }] },
+    ];
+    expect(countTests(report(5, 0, files), 1)).toEqual({ passed: 5, failed: 2, skipped: 1 });
+  });
+
   test("never reports a run better than it ended", () => {
     expect(countTests(report(5, 0), 1).failed).toBe(1);
     expect(countTests(report(0, 0), 0).failed).toBe(1);

@@ -22,22 +22,30 @@ interface Assertion {
 
 /**
  * The counts of the run whose report is `json` (undefined: none was written) and which ended with `exitCode`. A file
- * that could not be loaded counts as one failed test, and a run that failed without a failed test, or that ran no test
- * at all, as one too: a run is never reported better than it ended.
+ * that could not be loaded counts as one failed test; one whose preparation failed (a server that is missing), so that
+ * vitest skips its tests, counts each of them as failed; and a run that failed without a failed test, or that ran no
+ * test at all, counts as one. A run is never reported better than it ended.
  */
 export function countTests(json: string | undefined, exitCode: number): Counts {
   const report = json === undefined ? undefined : (JSON.parse(json) as Report);
   if (report === undefined) return { passed: 0, failed: 1, skipped: 0 };
-  const brokenFiles = report.testResults.filter(
-    (file) => file.status === "failed" && file.assertionResults.length === 0,
-  ).length;
-  const failed = report.numFailedTests + brokenFiles;
+  const broken = report.testResults.filter(
+    ({ status, assertionResults }) =>
+      status === "failed" && !assertionResults.some((assertion) => assertion.status === "failed"),
+  );
+  const unloaded = broken.filter(({ assertionResults }) => assertionResults.length === 0).length;
+  const unprepared = broken.flatMap(({ assertionResults }) => assertionResults).filter(isSkipped).length;
+  const failed = report.numFailedTests + unloaded + unprepared;
   const isHollow = failed === 0 && (exitCode !== 0 || report.numPassedTests === 0);
   return {
     passed: report.numPassedTests,
     failed: isHollow ? 1 : failed,
-    skipped: report.numPendingTests + report.numTodoTests,
+    skipped: report.numPendingTests + report.numTodoTests - unprepared,
   };
+}
+
+function isSkipped({ status }: Assertion): boolean {
+  return status === "skipped" || status === "pending";
 }
 
 /** Titles of the suites (`*.suite.ts`) that each implementation runs, as `event log on SQLite`. */

@@ -109,7 +109,7 @@ function consulProgram(): string {
   } catch {
     // Told below.
   }
-  throw new Error(`these tests need Consul: ${program} cannot be run; name the program in FERRY_CONSUL`);
+  throw new Error(`these tests need Consul: ${program} cannot be run; eval "$(scripts/servers.sh)" gets it`);
 }
 
 /** Held all at once, so that none is given twice. */
