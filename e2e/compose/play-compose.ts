@@ -1,5 +1,5 @@
-// What compose.yaml promises, played from the first `up` to the last `down`. Called by compose.ts. Each part adds to the
-// problems instead of ending the play, but for a system that does not come up.
+// What compose.yaml promises, played from the first `up` to the last `down`. Called by compose.ts. Each part adds to
+// the problems instead of ending the play, but for a system that does not come up.
 
 import { QuoteQueryService } from "../../gen/quoter/query/v1/quote_query_service_pb.ts";
 import { Ledger } from "../backends/ledger.ts";

@@ -1,93 +1,26 @@
 import { create, fromBinary } from "@bufbuild/protobuf";
 import { anyUnpack } from "@bufbuild/protobuf/wkt";
 import { status } from "@grpc/grpc-js";
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { jsonLog } from "../../common/json-log.ts";
-import { TestingClock } from "../../common/testing-clock.ts";
 import { BadRequestSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
-import { Health, HealthCheckResponse_ServingStatus } from "../../gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import {
   QuoteCommandService,
   RecordViewsResponseSchema,
 } from "../../gen/quoter/command/v1/quote_command_service_pb.ts";
-import {
-  GetQuoteResponseSchema,
-  GetRandomQuoteResponseSchema,
-  ListQuotesResponseSchema,
-  QuoteQueryService,
-  WatchQuotesResponseSchema,
-} from "../../gen/quoter/query/v1/quote_query_service_pb.ts";
-import { type HandlerContext, type Handlers, implement } from "./handler.ts";
+import { QuoteQueryService, WatchQuotesResponseSchema } from "../../gen/quoter/query/v1/quote_query_service_pb.ts";
+import type { HandlerContext } from "./handler.ts";
 import { refuse } from "./refusal.ts";
-import { type ServeOptions, type Serving, serve } from "./serve.ts";
-import { type TestClient, testClient } from "./testing/grpc-client.ts";
-
-type Query = Handlers<typeof QuoteQueryService>;
-type Command = Handlers<typeof QuoteCommandService>;
-
-const cleanUps: (() => void | Promise<void>)[] = [];
-afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
-});
-
-const quiet: Query = {
-  getQuote: ({ quoteId }) => create(GetQuoteResponseSchema, { quote: { quoteId, text: "t", author: "a" } }),
-  getRandomQuote: () => create(GetRandomQuoteResponseSchema),
-  listQuotes: () => create(ListQuotesResponseSchema),
-  async *watchQuotes() {
-    yield* [];
-    return undefined;
-  },
-};
-
-const noCommand: Command = {
-  submitQuote: () => refuse("unavailable", "not here"),
-  likeQuote: () => refuse("unavailable", "not here"),
-  retractQuote: () => refuse("unavailable", "not here"),
-  recordViews: async () => refuse("unavailable", "not here"),
-};
-
-interface Started {
-  readonly serving: Serving;
-  readonly client: TestClient;
-  readonly log: string[];
-}
-
-async function start(
-  query: Partial<Query> = {},
-  command: Partial<Command> = {},
-  graceMs = 5000,
-  more: Pick<ServeOptions, "drainPropagationMs" | "clock"> = {},
-): Promise<Started> {
-  const log: string[] = [];
-  const serving = await serve({
-    listen: { host: "127.0.0.1", port: 0 },
-    services: [
-      implement(QuoteQueryService, { ...quiet, ...query }),
-      implement(QuoteCommandService, { ...noCommand, ...command }),
-    ],
-    health: async () => ({ ok: true, detail: "" }),
-    headers: { "x-quoter-version": "v7" },
-    log: jsonLog("test", "info", (line) => log.push(line)),
-    tracing: undefined,
-    drainGraceMs: graceMs,
-    ...more,
-  });
-  const client = testClient(serving.port);
-  cleanUps.push(
-    () => serving.drain(),
-    () => client.close(),
-  );
-  return { serving, client, log };
-}
+import { serve } from "./serve.ts";
+import { quiet, startServing } from "./testing/started-serving.ts";
 
 const { getQuote, watchQuotes } = QuoteQueryService.method;
 
 describe("a unary call", () => {
   test("gets its answer with the server's headers and what the handler added", async () => {
-    const { client } = await start({
+    const { client } = await startServing({
       getQuote(request, context) {
         context.setHeader("x-seen", context.header("x-mine") ?? "");
         context.setTrailer("x-end", "yes");
@@ -102,14 +35,14 @@ describe("a unary call", () => {
   });
 
   test("that is refused gets the refusal's code and message, and the server's headers", async () => {
-    const { client } = await start({ getQuote: ({ quoteId }) => refuse("not-found", `no quote ${quoteId}`) });
+    const { client } = await startServing({ getQuote: ({ quoteId }) => refuse("not-found", `no quote ${quoteId}`) });
     const reply = await client.unary(getQuote, { quoteId: "q1" });
     expect([reply.code, reply.details]).toEqual([status.NOT_FOUND, "no quote q1"]);
     expect({ ...reply.headers, ...reply.trailers }).toMatchObject({ "x-quoter-version": "v7" });
   });
 
   test("that breaks a rule is refused with every field and rule, in words and as google.rpc.BadRequest", async () => {
-    const { client } = await start();
+    const { client } = await startServing();
     const reply = await client.unary(getQuote, { minPosition: "9".repeat(65) });
     expect(reply.code).toBe(status.INVALID_ARGUMENT);
     expect(reply.details).toBe("quote_id: must be at least 1 characters; min_position: must be at most 64 characters");
@@ -123,7 +56,7 @@ describe("a unary call", () => {
   });
 
   test("whose handler throws gets INTERNAL and an id under which the log has the error", async () => {
-    const { client, log } = await start({
+    const { client, log } = await startServing({
       getQuote() {
         throw new Error("the secret reason");
       },
@@ -138,7 +71,7 @@ describe("a unary call", () => {
 
   test("shows its deadline to the handler, and the handler sees it pass", async () => {
     const seen = Promise.withResolvers<[number, AbortSignal]>();
-    const { client } = await start({
+    const { client } = await startServing({
       getQuote: (_request, context) => {
         seen.resolve([context.deadlineMs, context.signal]);
         return new Promise(() => {});
@@ -155,7 +88,7 @@ describe("a unary call", () => {
   test("that the caller cancels is seen by the handler", async () => {
     const cancel = new AbortController();
     const aborted = Promise.withResolvers<string>();
-    const { client, log } = await start({
+    const { client, log } = await startServing({
       getQuote: (_request, context) =>
         new Promise((_resolve, reject) => {
           context.signal.addEventListener("abort", () => {
@@ -173,7 +106,7 @@ describe("a unary call", () => {
 
   test("has no deadline and no abort when the caller set none", async () => {
     let context: HandlerContext | undefined;
-    const { client } = await start({
+    const { client } = await startServing({
       getQuote(request, ours) {
         context = ours;
         expect(ours.deadlineMs).toBe(Number.POSITIVE_INFINITY);
@@ -188,7 +121,7 @@ describe("a unary call", () => {
 
 describe("a server stream", () => {
   test("carries messages in order, then the trailers", async () => {
-    const { client } = await start({
+    const { client } = await startServing({
       async *watchQuotes(_request, context) {
         for (let i = 0; i < 100; i++) yield create(WatchQuotesResponseSchema, { position: `${i}` });
         context.setTrailer("x-end", "yes");
@@ -206,7 +139,7 @@ describe("a server stream", () => {
   });
 
   test("that ends with a refusal gives what came before, then the status", async () => {
-    const { client } = await start({
+    const { client } = await startServing({
       async *watchQuotes() {
         yield create(WatchQuotesResponseSchema, { position: "1" });
         return refuse("unavailable", "enough");
@@ -228,7 +161,7 @@ describe("a server stream", () => {
   test("makes no more than the reader takes, and ends its generator when the reader cancels", async () => {
     let made = 0;
     const ended = Promise.withResolvers<void>();
-    const { client } = await start({
+    const { client } = await startServing({
       async *watchQuotes() {
         try {
           for (;;) {
@@ -260,7 +193,7 @@ describe("a client stream", () => {
   const batch = (sequence: bigint) => ({ producerId: "p", sequence, views: [{ quoteId: "q", count: 1n }] });
 
   test("reaches the handler in order", async () => {
-    const { client } = await start(
+    const { client } = await startServing(
       {},
       {
         async recordViews(requests) {
@@ -278,7 +211,7 @@ describe("a client stream", () => {
   });
 
   test("with a message that breaks a rule is refused with its number and field", async () => {
-    const { client } = await start(
+    const { client } = await startServing(
       {},
       {
         async recordViews(requests) {
@@ -294,7 +227,7 @@ describe("a client stream", () => {
   });
 
   test("may be refused before it has ended", async () => {
-    const { client } = await start(
+    const { client } = await startServing(
       {},
       {
         async recordViews(requests) {
@@ -308,81 +241,10 @@ describe("a client stream", () => {
   });
 });
 
-describe("a drain", () => {
-  test("takes calls until its callers had time to hear that health says no", async () => {
-    const clock = new TestingClock();
-    const { serving, client } = await start({}, {}, 5000, { drainPropagationMs: 1000, clock });
-    const drained = serving.drain();
-    const health = await client.unary(Health.method.check, {});
-    expect(health.message?.status).toBe(HealthCheckResponse_ServingStatus.NOT_SERVING);
-    expect((await client.unary(getQuote, { quoteId: "q1" })).code).toBe(status.OK);
-    clock.advance(1000);
-    await drained;
-    expect((await client.unary(getQuote, { quoteId: "q1" })).code).toBe(status.UNAVAILABLE);
-  });
-
-  test("lets a running call finish and takes no new connection", async () => {
-    const running = Promise.withResolvers<void>();
-    const finish = Promise.withResolvers<void>();
-    const { serving, client } = await start({
-      async getQuote(request, context) {
-        running.resolve();
-        await finish.promise;
-        return quiet.getQuote(request, context);
-      },
-    });
-    const reply = client.unary(getQuote, { quoteId: "q1" });
-    await running.promise;
-    const drained = serving.drain();
-    finish.resolve();
-    expect((await reply).code).toBe(status.OK);
-    await drained;
-    const late = testClient(serving.port);
-    expect((await late.unary(getQuote, { quoteId: "q1" })).code).toBe(status.UNAVAILABLE);
-    late.close();
-  });
-
-  test("tells a stream without an end, which ends with its own status", async () => {
-    const { serving, client } = await start({
-      async *watchQuotes(_request, context) {
-        context.sendHeader();
-        yield* [];
-        await new Promise((resolve) => context.draining.addEventListener("abort", resolve));
-        return refuse("unavailable", "draining");
-      },
-    });
-    const call = client.serverStream(watchQuotes, {});
-    call.on("error", () => {});
-    const ended = new Promise<number>((resolve) => call.on("status", ({ code }) => resolve(code)));
-    call.on("data", () => {});
-    await new Promise((resolve) => call.once("metadata", resolve));
-    await serving.drain();
-    expect(await ended).toBe(status.UNAVAILABLE);
-  });
-
-  test("cuts a call that outlives the grace period", async () => {
-    const running = Promise.withResolvers<void>();
-    const { serving, client } = await start(
-      {
-        getQuote: () => {
-          running.resolve();
-          return new Promise(() => {});
-        },
-      },
-      {},
-      20,
-    );
-    const reply = client.unary(getQuote, { quoteId: "q1" });
-    await running.promise;
-    await serving.drain();
-    expect((await reply).code).not.toBe(status.OK);
-  });
-});
-
 test.each(["v1", "v1alpha"])(
   "reflection %s lists all services and answers many questions on one stream",
   async (version) => {
-    const { client } = await start();
+    const { client } = await startServing();
     const { serverReflectionInfo } = ServerReflection.method;
     const parent = { ...ServerReflection, typeName: `grpc.reflection.${version}.ServerReflection` };
     const answers = await client.bidi({ ...serverReflectionInfo, parent }, [
@@ -406,7 +268,7 @@ test.each(["v1", "v1alpha"])(
 );
 
 test("a taken port is one clear sentence", async () => {
-  const { serving } = await start();
+  const { serving } = await startServing();
   const again = serve({
     listen: { host: "127.0.0.1", port: serving.port },
     services: [],
