@@ -13,6 +13,12 @@ export function checkIdOf(instanceId: string): string {
   return `ferry:${instanceId}`;
 }
 
+/** Whether what /v1/agent/service/:id gives was registered by this very process, not by a later one of the same id. */
+export function isRegisteredBy({ sidecarPid, admin }: Registration, body: unknown): boolean {
+  const meta = (body as AgentService | undefined)?.Meta;
+  return meta?.ferry_sidecar_pid === String(sidecarPid) && meta.ferry_admin === admin;
+}
+
 export const ttlSeconds = 10;
 const deregisterAfter = "10m";
 const grpcTag = "ferry-grpc:";

@@ -30,6 +30,7 @@ export class ConsulWatches {
   readonly #options: ConsulWatchesOptions;
   readonly #watches = new Map<string, Watch>();
   #troubleSinceMs: number | undefined;
+  #outages = 0;
   #isClosed = false;
 
   constructor(options: ConsulWatchesOptions) {
@@ -39,6 +40,11 @@ export class ConsulWatches {
   /** How many things are watched now. */
   get count(): number {
     return this.#watches.size;
+  }
+
+  /** How often a watch began to fail: as long as it does not grow, the agent has been there all the time. */
+  get outages(): number {
+    return this.#outages;
   }
 
   /** Why Consul cannot be asked and since how long; undefined when all is well. */
@@ -91,6 +97,7 @@ export class ConsulWatches {
       ...{ client, clock, random },
       mayBlock: () => [...this.#watches.keys()].indexOf(key) < maxBlocked,
       onTrouble: (sentence: string | undefined) => {
+        if (sentence !== undefined && watch.trouble === undefined) this.#outages++;
         watch.trouble = sentence;
         this.#noteTrouble();
       },

@@ -17,6 +17,8 @@ import type {
 
 export interface ReadChain {
   readonly chain: DiscoveryChain;
+  /** Of the cluster that compiled it; another one means that it lost its state. Empty when it does not tell. */
+  readonly trustDomain: string;
   /** A sentence for everything that is without effect here. */
   readonly notices: readonly string[];
 }
@@ -65,7 +67,29 @@ export function readChain(body: unknown): ReadChain {
     const read = readNode(key, node, note);
     if (read !== undefined) nodes.push([key, read]);
   }
-  return { chain: { ...chain, Nodes: Object.fromEntries(nodes), Targets: Object.fromEntries(targets) }, notices };
+  const trustDomain = Object.values(chain.Targets)
+    .map(({ SNI }) => /\.internal\.(.+)$/.exec(SNI ?? "")?.[1])
+    .find((domain) => domain !== undefined);
+  return {
+    chain: { ...chain, Nodes: Object.fromEntries(nodes), Targets: Object.fromEntries(targets) },
+    trustDomain: trustDomain ?? "",
+    notices,
+  };
+}
+
+/**
+ * Whether a cluster that lost its state now compiles `after` from nothing, where `before` was configured: nobody has
+ * decided that.
+ */
+export function isWiped(before: ReadChain, after: ReadChain): boolean {
+  const isSameCluster =
+    before.trustDomain === after.trustDomain || before.trustDomain === "" || after.trustDomain === "";
+  return !isSameCluster && isBare(after.chain) && !isBare(before.chain);
+}
+
+/** Neither router, splitter nor resolver, and not even a protocol or settings of ours. */
+function isBare({ Default, Protocol, ServiceMeta }: DiscoveryChain): boolean {
+  return Default === true && Protocol === "tcp" && Object.keys(ServiceMeta ?? {}).length === 0;
 }
 
 type Note = (what: string) => void;
