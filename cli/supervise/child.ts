@@ -100,7 +100,7 @@ export class Child {
 
   /** SIGTERM to the process alone, which may take its time. */
   terminate(): void {
-    if (this.#exit === undefined) process.kill(this.pid, "SIGTERM");
+    if (this.#exit === undefined) this.#signal(this.pid, "SIGTERM");
   }
 
   /** SIGTERM, and SIGKILL after `graceMs`. Resolves when it is gone; idempotent. */
@@ -124,10 +124,14 @@ export class Child {
   }
 
   #signalGroup(signal: NodeJS.Signals): void {
+    this.#signal(-this.pid, signal);
+  }
+
+  #signal(to: number, signal: NodeJS.Signals): void {
     try {
-      process.kill(-this.pid, signal);
+      process.kill(to, signal);
     } catch {
-      // ESRCH: the group is gone.
+      // ESRCH: it is gone, although its exit event may not have come yet.
     }
   }
 
