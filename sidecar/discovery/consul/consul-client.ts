@@ -1,6 +1,6 @@
-// One HTTP request to the Consul agent: the only file that speaks HTTP to it. Everything else of discovery/consul, and
-// `ferry apply`, goes through here. On node:http: it costs a process 3.6 MB, global fetch 18 MB, the npm package
-// `consul` 13 MB (which knows neither chains, config entries, weights nor hash blocking).
+// One HTTP request to the Consul agent. All of discovery/consul but list-instances.ts, and `ferry apply`, goes through
+// here. On node:http, and not on the npm package `consul`: it knows neither chains, config entries, connect-proxies,
+// weights nor hash blocking (docs/decisions/0009-consul-package.md).
 //
 // Guarantees: a status is a value, never an exception; what throws is ConsulUnreachable. The token goes into the header
 // and nowhere else.
@@ -67,20 +67,21 @@ const maxBodyBytes = 64 << 20;
 export class ConsulClient {
   /** As `consul at 127.0.0.1:8500`, for sentences. */
   readonly name: string;
-  readonly #access: ConsulAccess;
+  /** For another client of the same agent; holds the token. */
+  readonly access: ConsulAccess;
   readonly #clock: Clock;
   // Idle connections count against the agent's limit of 200 per client address: keep one.
   readonly #agent = new Agent({ keepAlive: true, maxFreeSockets: 1 });
 
   constructor(access: ConsulAccess, clock: Clock) {
     const { host, port } = access.address;
-    this.#access = access;
+    this.access = access;
     this.#clock = clock;
     this.name = `consul at ${host.includes(":") ? `[${host}]` : host}:${port}`;
   }
 
   get hasToken(): boolean {
-    return this.#access.token !== undefined;
+    return this.access.token !== undefined;
   }
 
   /** Connections open now, blocked queries among them. */
@@ -95,7 +96,7 @@ export class ConsulClient {
     const { method = "GET", path, query = {}, body, timeoutMs = defaultTimeoutMs, signal } = asked;
     const search = new URLSearchParams(query).toString();
     const content = body === undefined ? undefined : JSON.stringify(body);
-    const { address, token } = this.#access;
+    const { address, token } = this.access;
     return new Promise((resolve, reject) => {
       const fail = (reason: string) => reject(new ConsulUnreachable(`${this.name}: ${method} ${path}`, reason));
       const sent = request({
@@ -173,7 +174,8 @@ function headerOf(value: string | string[] | undefined): string | undefined {
   return Array.isArray(value) ? value[0] : value;
 }
 
-function reasonOf(error: Error): string {
+/** As `connection refused`. */
+export function reasonOf(error: Error): string {
   const { code } = error as NodeJS.ErrnoException;
   if (code === "ECONNREFUSED") return "connection refused";
   if (code === "ECONNRESET") return "connection closed";

@@ -1,9 +1,9 @@
 // One registration of ours at the agent: written, kept alive and true, taken out in two steps. Made by ConsulRegistry.
 //
 // What is wanted stands here; the agent is told at every change and in every heartbeat, so that an agent that was away
-// hears it again. One that does not know us any more gets the whole registration anew: at once when it was away meanwhile
-// (restarted without its data), after 30 s when it was there all the time, because then somebody deregistered us and
-// means it. `consul maint` is what keeps an instance out for longer.
+// hears it again. One that does not know us any more gets the whole registration anew: at once when it was away
+// meanwhile (restarted without its data), after 30 s when it was there all the time, because then somebody deregistered
+// us and means it. `consul maint` is what keeps an instance out for longer.
 
 import type { Clock, Timer } from "../../../common/clock.ts";
 import type { Registration, RegistrationHandle } from "../registry.ts";
@@ -194,8 +194,8 @@ export class ConsulInstance implements RegistrationHandle {
   }
 
   /**
-   * An alias check that is being registered may miss a change of the service and then stays behind for a minute, with an
-   * instance that nobody calls: looked at until it has followed once. Measured with Consul 1.21: one of a hundred.
+   * An alias check that is being registered may miss a change of the service and then stays behind for a minute, with
+   * an instance that nobody calls: looked at until it has followed once. Measured with Consul 1.21: one of a hundred.
    */
   async #proveAlias(sidecar: number): Promise<void> {
     if (this.#aliasDoubts === undefined || this.#health === "critical") return;

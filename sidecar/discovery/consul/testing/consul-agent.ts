@@ -8,6 +8,7 @@ import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import Consul from "consul";
 import { systemClock } from "../../../../common/clock.ts";
 import { ConsulClient } from "../consul-client.ts";
 
@@ -143,20 +144,17 @@ async function end(child: ChildProcess): Promise<void> {
 }
 
 /** Everything that is registered or configured goes away, so that one agent serves several tests. */
-export async function wipe({ client }: ConsulAgent): Promise<void> {
-  const services = (await client.json({ path: "agent/services" })) as Record<string, unknown>;
-  for (const id of Object.keys(services).sort()) {
-    await client.ask({ method: "PUT", path: `agent/service/deregister/${encodeURIComponent(id)}` });
-  }
+export async function wipe({ client, address }: ConsulAgent): Promise<void> {
+  const consul = new Consul(address);
+  const services = await consul.agent.service.list();
+  for (const id of Object.keys(services).sort()) await consul.agent.service.deregister(id);
+  // The package knows no config entries.
   const kinds = ["service-intentions", "service-router", "service-splitter", "service-resolver", "service-defaults"];
   for (const kind of [...kinds, "proxy-defaults"]) {
     const entries = (await client.json({ path: `config/${kind}` })) as { Name: string }[];
     for (const { Name } of entries) await client.ask({ method: "DELETE", path: `config/${kind}/${Name}` });
   }
   // The agent tells the catalog a moment later.
-  for (;;) {
-    const names = (await client.json({ path: "catalog/services" })) as Record<string, unknown>;
-    if (Object.keys(names).every((name) => name === "consul")) return;
-    await sleep(20);
-  }
+  while (Object.keys(await consul.catalog.service.list()).some((name) => name !== "consul")) await sleep(20);
+  consul.destroy();
 }
