@@ -1,5 +1,5 @@
-// Listens for HTTP/2 connections and hands their requests to one handler. Used for every port of a sidecar; a TLS form
-// comes behind the same interface. Keeps the connections so that it can drain them.
+// Listens for HTTP/2 connections, plaintext or TLS (tls-accept.ts), and hands their requests to one handler. Used for
+// every port of a sidecar. Keeps the connections so that it can drain them.
 
 import { createServer, type Server, type Socket } from "node:net";
 import type { Clock } from "../../common/clock.ts";
@@ -7,11 +7,15 @@ import type { Windows } from "../http2/connection-params.ts";
 import { ErrorCode } from "../http2/error-code.ts";
 import type { Limits } from "../http2/limits.ts";
 import { ServerConnection, type ServerStream } from "../http2/server.ts";
+import { TlsAcceptor, type TlsListenOptions } from "./tls-accept.ts";
+import type { PeerCertificate } from "./tls-peer.ts";
 
 /** Where a request came from. */
 export interface RemoteConnection {
   /** As `127.0.0.1:40312`. */
   readonly remoteAddress: string;
+  /** What the client proved, on a listener whose `tls` requires client certificates. */
+  readonly certificate?: PeerCertificate;
 }
 
 export interface ListenOptions {
@@ -26,6 +30,8 @@ export interface ListenOptions {
   readonly windows?: Partial<Windows>;
   /** Further connections are dropped at once; default 10,000. */
   readonly maxConnections?: number;
+  /** Takes TLS and nothing else. */
+  readonly tls?: TlsListenOptions;
 }
 
 export interface Listening {
@@ -40,10 +46,15 @@ export interface Listening {
   drain(graceMs: number): Promise<void>;
 }
 
-/** Rejects with the operating system's error, as EADDRINUSE, untouched. */
-export function listenHttp2(options: ListenOptions): Promise<Listening> {
+/** Rejects with the operating system's error, as EADDRINUSE, or OpenSSL's about the TLS material, untouched. */
+export async function listenHttp2(options: ListenOptions): Promise<Listening> {
   const open = new Set<ServerConnection>();
-  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => accept(socket, options, open));
+  const tls =
+    options.tls === undefined ? undefined : new TlsAcceptor(options.tls, options.clock, options.onForcedClose);
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    if (tls === undefined) accept(socket, options, open);
+    else tls.accept(socket, (secured, certificate) => accept(secured, options, open, certificate));
+  });
   server.maxConnections = options.maxConnections ?? 10_000;
   return new Promise((resolve, reject) => {
     server.once("error", reject);
@@ -51,13 +62,19 @@ export function listenHttp2(options: ListenOptions): Promise<Listening> {
       server.off("error", reject);
       // Errors of accept (as EMFILE) concern one connection, which is dropped.
       server.on("error", () => {});
-      resolve(new Listener(server, options.clock, open));
+      resolve(new Listener({ server, tls, clock: options.clock, open }));
     });
   });
 }
 
-function accept(socket: Socket, options: ListenOptions, open: Set<ServerConnection>): void {
-  const remote: RemoteConnection = { remoteAddress: `${socket.remoteAddress}:${socket.remotePort}` };
+function accept(
+  socket: Socket,
+  options: ListenOptions,
+  open: Set<ServerConnection>,
+  certificate?: PeerCertificate,
+): void {
+  const remoteAddress = `${socket.remoteAddress}:${socket.remotePort}`;
+  const remote: RemoteConnection = certificate === undefined ? { remoteAddress } : { remoteAddress, certificate };
   const connection = new ServerConnection(socket, {
     clock: options.clock,
     onRequest: (stream) => options.onRequest(stream, remote),
@@ -69,19 +86,28 @@ function accept(socket: Socket, options: ListenOptions, open: Set<ServerConnecti
   open.add(connection);
 }
 
+interface ListenerParts {
+  readonly server: Server;
+  readonly tls: TlsAcceptor | undefined;
+  readonly clock: Clock;
+  readonly open: Set<ServerConnection>;
+}
+
 class Listener implements Listening {
   readonly host: string;
   readonly port: number;
   readonly #server: Server;
+  readonly #tls: TlsAcceptor | undefined;
   readonly #clock: Clock;
   readonly #open: Set<ServerConnection>;
 
-  constructor(server: Server, clock: Clock, open: Set<ServerConnection>) {
+  constructor({ server, tls, clock, open }: ListenerParts) {
     const address = server.address();
     if (address === null || typeof address === "string") throw new Error(`listening at ${address}, not at a port`);
     this.host = address.address;
     this.port = address.port;
     this.#server = server;
+    this.#tls = tls;
     this.#clock = clock;
     this.#open = open;
   }
@@ -100,8 +126,11 @@ class Listener implements Listening {
     await this.close();
     const timer = this.#clock.after(graceMs, () => {
       for (const connection of this.#open) connection.destroy(ErrorCode.NO_ERROR, "drain took too long");
+      this.#tls?.destroy();
     });
-    await Promise.all([...this.#open].map((connection) => connection.drain()));
+    const drainOpen = () => Promise.all([...this.#open].map((connection) => connection.drain()));
+    // A handshake that is under way ends in a connection that is told to go away at once.
+    await Promise.all([drainOpen(), this.#tls?.drain().then(drainOpen)]);
     timer.cancel();
   }
 }
