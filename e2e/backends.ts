@@ -10,6 +10,7 @@ import { parseArgs } from "node:util";
 import { type OutageRow, playOutages } from "./backends/outages.ts";
 import { playJourney } from "./backends/quoter-journey.ts";
 import { findPrograms, startServers } from "./backends/real-servers.ts";
+import { playSteering, type Steering } from "./backends/steering.ts";
 import { startSystem } from "./backends/system.ts";
 
 interface Result {
@@ -19,6 +20,7 @@ interface Result {
   readonly traceSpans: number;
   readonly calls: number;
   readonly failed: number;
+  readonly steering: Steering;
   readonly outages: readonly OutageRow[];
   readonly problems: readonly string[];
 }
@@ -67,18 +69,22 @@ async function run(): Promise<Result> {
     jaeger: servers.jaeger.query,
     onStep: (name) => say(`  ${name}`),
   });
+  say("steering by Consul's own program under load");
+  const { steering, problems: unsteered } = await playSteering(servers, system.gateway);
+  say(JSON.stringify(steering));
   const { rows: outages, problems } = await playOutages({ servers, system, say });
   say("stopping");
   const left = await system.stop();
   const { traceSpans, calls, failed } = journey;
-  const all = [...journey.problems, ...problems, ...left];
-  return { ...servers.versions, traceSpans, calls, failed, outages, problems: all };
+  const all = [...journey.problems, ...unsteered, ...problems, ...left];
+  return { ...servers.versions, traceSpans, calls, failed, steering, outages, problems: all };
 }
 
 function show(result: Result): void {
   const { registry, events, readModel, traceSpans, calls, failed, outages } = result;
   console.log(`on ${registry}, ${events}, ${readModel}:`);
   console.log(`${calls} calls, ${failed} failed; the trace of one command has ${traceSpans} spans`);
+  console.table([result.steering]);
   console.table(outages);
 }
 

@@ -4,6 +4,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { runToEnd } from "./ferry.ts";
 import { freePorts } from "./free-port.ts";
 import { ServerProcess, sayVersion } from "./server-process.ts";
 
@@ -13,6 +14,8 @@ export interface ConsulServer {
   readonly pid: number;
   /** The API's answer to a GET below /v1/, as `catalog/services`. */
   get(path: string): Promise<unknown>;
+  /** Runs the `consul` program against it, as `maint -enable …`; rejects with what it complains of. */
+  run(...args: readonly string[]): Promise<void>;
   kill(): Promise<void>;
   /** Again on the same ports and data; resolves when it has a leader. */
   restart(): Promise<void>;
@@ -59,6 +62,10 @@ export async function startConsulServer(): Promise<ConsulServer> {
   });
   return {
     ...{ address, get, remove },
+    async run(...words) {
+      const { code, stdout, stderr } = await runToEnd(consulProgram(), words, { env: { CONSUL_HTTP_ADDR: address } });
+      if (code !== 0) throw new Error(`consul ${words.join(" ")} ended with ${code}: ${stdout}${stderr}`);
+    },
     get pid() {
       return process.pid;
     },
