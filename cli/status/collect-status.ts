@@ -19,6 +19,7 @@ import { reasonOf } from "../exit.ts";
 import { openClient, rawCall, untracedMetadata } from "../grpc/raw-call.ts";
 import { type InstanceProcesses, readInstanceProcesses, readStack } from "../supervise/home.ts";
 import type { InstanceStatus, MeshStatus, ReadModelStatus, RegistryStatus, RejectedEntry } from "./mesh-status.ts";
+import { lostConfig } from "./mesh-status.ts";
 import { openRegistry } from "./open-registry.ts";
 
 const timeoutMs = 2000;
@@ -173,7 +174,9 @@ async function configOf(admin: string): Promise<ConfigInForce | undefined> {
 function mergeConfigs(configs: readonly ConfigInForce[]): ConfigInForce {
   const hashes = new Set(configs.map(({ hash }) => hash));
   const rejected = new Map(configs.flatMap((config) => config.rejected.map((entry) => [JSON.stringify(entry), entry])));
-  return { hash: hashes.size === 1 ? ([...hashes][0] ?? "") : "", rejected: [...rejected.values()] };
+  // A sidecar that needs no chain cannot know that Consul has lost them.
+  const lost = [...hashes].find((hash) => hash.startsWith(lostConfig));
+  return { hash: lost ?? (hashes.size === 1 ? ([...hashes][0] ?? "") : ""), rejected: [...rejected.values()] };
 }
 
 /** The reply's bytes, or the status that came instead. */

@@ -34,6 +34,10 @@ test.each<[string, Partial<MeshStatus>]>([
       config: { hash: "", rejected: [] },
     },
   ],
+  [
+    "Consul has lost its configuration; what it had stays in force: run `ferry apply` to write it again",
+    { config: { hash: "consul (what it had before it lost its state)", rejected: [] } },
+  ],
   ["a-1 tells nothing", { silentModels: ["a-1 tells nothing"] }],
   [
     "the gateway at 127.0.0.1:8080 is NOT_SERVING",

@@ -56,6 +56,9 @@ export interface MeshStatus {
 /** A read model that is further behind is not healthy. */
 export const longestLagMs = 5000;
 
+/** How the `hash` begins while Consul has lost its state and sidecars keep what it had before. */
+export const lostConfig = "consul (";
+
 /** What is not as it should be, one sentence each; empty when all is healthy. */
 export function findTroubles(status: MeshStatus): string[] {
   const troubles: string[] = [];
@@ -77,6 +80,9 @@ export function findTroubles(status: MeshStatus): string[] {
   }
   if (trouble === "" && status.config.hash === "" && status.services.length > 0) {
     troubles.push("the sidecars do not have the same mesh configuration in force");
+  }
+  if (status.config.hash.startsWith(lostConfig)) {
+    troubles.push("Consul has lost its configuration; what it had stays in force: run `ferry apply` to write it again");
   }
   for (const entry of status.config.rejected) {
     const hint = entry.suggestion === "" ? "" : `; did you mean ${entry.suggestion}?`;
