@@ -1,4 +1,5 @@
-// Connects to an endpoint. A Dialer is what the pool is given, so that a TLS form can take its place.
+// Connects to an endpoint, here in plaintext; tls-dial.ts is the TLS form behind the same type. A Dialer is what the
+// pool is given, so it knows neither.
 
 import { connect } from "node:net";
 import type { Clock } from "../../common/clock.ts";
@@ -21,27 +22,47 @@ export type DialOptions = Omit<ClientConnectionOptions, "clock" | "onAvailable">
 
 /** Dials in plaintext, with prior knowledge (RFC 9113 section 3.3). */
 export function plaintextDialer(clock: Clock, options: DialOptions = {}): Dialer {
-  return async (host, port, timeoutMs, events) => {
-    const socket = connect({ host, port, noDelay: true, allowHalfOpen: true });
-    const connection = new ClientConnection(socket, {
-      ...options,
-      clock,
-      ...(events === undefined ? {} : { onAvailable: () => events.onAvailable() }),
-    });
-    let isTimedOut = false;
-    const timer = clock.after(timeoutMs, () => {
-      isTimedOut = true;
-      connection.destroy();
-    });
-    try {
+  return (host, port, timeoutMs, events) =>
+    dialInTime(clock, { host, port, timeoutMs }, async (abandoned) => {
+      const socket = connect({ host, port, noDelay: true, allowHalfOpen: true });
+      const connection = new ClientConnection(socket, connectionOptions(clock, options, events));
+      abandoned.addEventListener("abort", () => connection.destroy());
       await connection.ready();
       return connection;
-    } catch (error) {
-      const detail = isTimedOut ? `connect timed out after ${timeoutMs} ms` : (error as Error).message;
-      const code = isTimedOut ? ErrorCode.SETTINGS_TIMEOUT : ErrorCode.CONNECT_ERROR;
-      throw new StreamError(code, "connection", `${host}:${port}: ${detail}`, true);
-    } finally {
-      timer.cancel();
-    }
-  };
+    });
+}
+
+export interface DialTarget {
+  readonly host: string;
+  readonly port: number;
+  readonly timeoutMs: number;
+}
+
+/** Gives `begin` the target's time; then `abandoned` aborts and `begin` is to reject. Rejects as Dialer says. */
+export async function dialInTime(
+  clock: Clock,
+  { host, port, timeoutMs }: DialTarget,
+  begin: (abandoned: AbortSignal) => Promise<ClientConnection>,
+): Promise<ClientConnection> {
+  const abandon = new AbortController();
+  const timer = clock.after(timeoutMs, () => abandon.abort());
+  try {
+    return await begin(abandon.signal);
+  } catch (error) {
+    const isTimedOut = abandon.signal.aborted;
+    const detail = isTimedOut ? `connect timed out after ${timeoutMs} ms` : (error as Error).message;
+    const code = isTimedOut ? ErrorCode.SETTINGS_TIMEOUT : ErrorCode.CONNECT_ERROR;
+    throw new StreamError(code, "connection", `${host}:${port}: ${detail}`, true);
+  } finally {
+    timer.cancel();
+  }
+}
+
+/** Options of the connection that a dial ends in. */
+export function connectionOptions(
+  clock: Clock,
+  options: DialOptions,
+  events: DialEvents | undefined,
+): ClientConnectionOptions {
+  return { ...options, clock, ...(events === undefined ? {} : { onAvailable: () => events.onAvailable() }) };
 }

@@ -25,13 +25,14 @@ export interface TlsListenOptions {
   readonly maxPendingHandshakes?: number;
 }
 
-/** Why we ended a connection before HTTP/2 began on it: the labels in metrics. */
+/** Why we ended a connection for its TLS: the labels in metrics. MATERIAL ends none, it tells of what was refused. */
 export const TlsClose = {
   TIMEOUT: "tls_handshake_timeout",
   QUEUE: "tls_handshake_queue",
   FAILED: "tls_handshake_failed",
   ALPN: "tls_alpn",
   CLIENT_CERTIFICATE: "tls_client_certificate",
+  RENEGOTIATION: "tls_renegotiation",
   MATERIAL: "tls_material",
 } as const;
 
@@ -136,11 +137,19 @@ export class TlsAcceptor {
       socket.destroy();
       return;
     }
-    // A client that offers nothing by ALPN agrees on nothing, and the handshake is none the worse for it.
-    if (socket.alpnProtocol !== "h2") this.#close(key, TlsClose.ALPN, "the client offers no ALPN");
-    else {
+    const certificate = peerCertificate(socket);
+    if (socket.alpnProtocol !== "h2") {
+      // A client that offers nothing by ALPN agrees on nothing, and the handshake is none the worse for it.
+      this.#close(key, TlsClose.ALPN, "the client offers no ALPN");
+    } else if (certificate === undefined && this.#options.clientCertificates === "required") {
+      this.#close(key, TlsClose.CLIENT_CERTIFICATE, "client certificate: the resumed session shows none");
+    } else {
       socket.disableRenegotiation();
-      pending.onSecured(socket, peerCertificate(socket));
+      socket.on("error", (error: NodeJS.ErrnoException) => {
+        if (error.code !== "ERR_TLS_RENEGOTIATION_DISABLED") return;
+        this.#onForcedClose(TlsClose.RENEGOTIATION, "the client began a second handshake");
+      });
+      pending.onSecured(socket, certificate);
     }
     // Last, so that whoever drains finds the connection in one list or the other.
     this.#take(key);

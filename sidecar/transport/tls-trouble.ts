@@ -36,10 +36,10 @@ export function tlsTrouble(error: Error): string {
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return `its certificate is for another name: ${reason} (${code})`;
   const known = words[code];
   if (known !== undefined) return `${known} (${code})`;
-  // OpenSSL's messages are a thread's id, numbers and source lines around one phrase.
   if (code.startsWith("ERR_SSL_")) return `${reason ?? "TLS failed"} (${code})`;
   if (/disconnected before secure TLS/.test(error.message)) return `it closed during the TLS handshake (${code})`;
-  return error.message;
+  // OpenSSL's own messages are numbers and names of routines around one phrase.
+  return /\berror:[0-9A-F]{8}:[^:]*:[^:]*:([^:\n]+)/.exec(error.message)?.[1] ?? error.message;
 }
 
 /** The same for a code alone, as `authorizationError` has it. */
