@@ -1,8 +1,9 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { systemClock } from "../../common/clock.ts";
+import { TestingClock } from "../../common/testing-clock.ts";
 import { Child, type ChildDeps, describeExit, exitCodeOf } from "./child.ts";
 import { Reaper } from "./reaper.ts";
 import { Supervised } from "./supervised.ts";
@@ -49,6 +50,32 @@ describe("a child", () => {
     await expect(child.ready).rejects.toThrow(
       /^child-\d+ did not start: it ended with exit code 1: ferry-sidecar: port 1 is taken \(/,
     );
+  });
+
+  test("that does not start is not told with what a child before it said", async () => {
+    const first = spec("echo 'ferry-sidecar: port 1 is taken' >&2; exit 1");
+    await (await Child.start(first, deps)).ready.catch(() => {});
+    const second = await Child.start({ ...first, args: ["-c", "exit 1"] }, deps);
+    await expect(second.ready).rejects.toThrow(/^child-\d+ did not start: it ended with exit code 1$/);
+  });
+
+  test("that takes its time is told with its log's last message, until it is told to end", async () => {
+    const clock = new TestingClock();
+    const told: string[] = [];
+    const slow = { reaper, clock, onSlow: (sentence: string) => told.push(sentence) };
+    const waiting = spec(
+      `trap '' TERM; echo '{"level":"info","message":"waiting for nats"}' >&2; while :; do sleep 1; done`,
+    );
+    const child = await Child.start(waiting, slow);
+    await vi.waitFor(() => expect(readFileSync(waiting.logFile, "utf8")).toContain("nats"));
+    await clock.advance(5_000);
+    expect(told).toEqual([`${waiting.name} is not ready yet: waiting for nats`]);
+    child.ready.catch(() => {});
+    // Not the grace of one that serves somebody.
+    const stopped = child.stop(60_000);
+    await clock.advance(1_000);
+    expect(await stopped).toEqual({ code: null, signal: "SIGKILL" });
+    expect(told).toHaveLength(1);
   });
 
   test("that says something else first, or nothing in time, is told", async () => {

@@ -39,6 +39,8 @@ export interface ChildDeps {
   readonly onSlow?: (sentence: string) => void;
 }
 
+/** What is not ready yet serves nobody, and need not be waited for when it does not heed SIGTERM. */
+const unreadyGraceMs = 1_000;
 /** How long a start may take before people want to know what it waits for, and how often they are told. */
 const slowMs = 5_000;
 
@@ -52,6 +54,8 @@ export class Child {
   readonly drained: Promise<void>;
   readonly #deps: ChildDeps;
   readonly #logFrom: number;
+  #isReady = false;
+  #isEnding = false;
   #exit: ChildExit | undefined;
 
   private constructor(spec: ChildSpec, { child, pid, logFrom }: Spawned, deps: ChildDeps) {
@@ -70,7 +74,12 @@ export class Child {
     });
     const lines = spec.logFile === undefined ? undefined : createInterface({ input: child.stdout as Readable });
     this.ready = lines === undefined ? Promise.resolve({}) : this.#firstLine(lines);
-    this.ready.catch(() => {}); // Whoever awaits it is told; nobody else must be.
+    this.ready.then(
+      () => {
+        this.#isReady = true;
+      },
+      () => {},
+    ); // Whoever awaits it is told; nobody else must be.
     this.drained = new Promise((resolve) => {
       this.exited.then(() => resolve());
       lines?.on("line", (line) => {
@@ -106,9 +115,11 @@ export class Child {
   /** SIGTERM, and SIGKILL after `graceMs`. Resolves when it is gone; idempotent. */
   async stop(graceMs: number): Promise<ChildExit> {
     if (this.#exit !== undefined) return this.#exit;
+    this.#isEnding = true;
     this.#signalGroup("SIGTERM");
     const calm = new AbortController();
-    const late = wait(this.#deps.clock, graceMs, calm.signal).then(
+    const ownGraceMs = this.#isReady ? graceMs : Math.min(graceMs, unreadyGraceMs);
+    const late = wait(this.#deps.clock, ownGraceMs, calm.signal).then(
       () => this.kill(),
       () => {},
     );
@@ -162,7 +173,7 @@ export class Child {
     if (onSlow === undefined || logFile === undefined) return;
     for (;;) {
       await wait(clock, slowMs, settled).catch(() => {});
-      if (settled.aborted) return;
+      if (settled.aborted || this.#isEnding) return;
       const message = lastMessage(logFile, this.#logFrom);
       if (message !== undefined) onSlow(`${name} is not ready yet: ${message}`);
     }
