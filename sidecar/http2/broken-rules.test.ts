@@ -217,15 +217,16 @@ describe("malformed requests", () => {
 });
 
 describe("flow control broken by the peer", () => {
-  test("§6.9.1 overflow of a stream window resets the stream, not the connection", async () => {
+  test("§6.9.1 overflow of a stream's window resets the stream, then ends the connection (CVE-2025-8671)", async () => {
     const peer = await FramePeer.connect(server.port);
     peer.send(open, frame("WINDOW_UPDATE", 0, 1, uint32(2 ** 31 - 1)));
     expect(await peer.next("RST_STREAM", "GOAWAY")).toMatchObject({
       type: "RST_STREAM",
+      id: 1,
       code: ErrorCode.FLOW_CONTROL_ERROR,
     });
-    await peer.settled();
-    peer.close();
+    expect(await peer.next("GOAWAY")).toMatchObject({ code: ErrorCode.FLOW_CONTROL_ERROR, lastStreamId: 1 });
+    await peer.closed;
   });
 
   test("§6.9 DATA beyond the stream's window resets the stream with FLOW_CONTROL_ERROR", async () => {

@@ -3,16 +3,18 @@
 
 import type { Socket } from "node:net";
 import type { Clock } from "../../common/clock.ts";
+import { type Random, systemRandom } from "../../common/random.ts";
 import type { BodySource } from "./body.ts";
+import { type BufferedBytes, processBuffers } from "./buffered-bytes.ts";
 import { Connection } from "./connection.ts";
 import { type ConnectionEvents, defaultWindows, type Windows } from "./connection-params.ts";
 import { ErrorCode, StreamError } from "./error-code.ts";
 import type { HeaderFields } from "./header-field.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
-import type { ReplyListener as StreamListener } from "./stream.ts";
+import type { ReplyListener as Listener } from "./reply-listener.ts";
 
 /** Whoever sent a request is told of its response. */
-export type ReplyListener = StreamListener;
+export type ReplyListener = Listener;
 
 /** A request of ours that is under way. */
 export interface ClientStream {
@@ -27,11 +29,17 @@ export interface ClientConnectionOptions {
   readonly clock: Clock;
   /** We closed the connection: `reason` is one word for metrics (see limits.ts), `detail` a sentence for a log. */
   readonly onForcedClose?: (reason: string, detail: string) => void;
+  /** We refused or reset one stream by a limit: one word for metrics (StreamRefusal in limits.ts). */
+  readonly onRefused?: (reason: string) => void;
   /** `available` may have grown. */
   readonly onAvailable?: () => void;
   /** Instead of the defaults of limits.ts. */
   readonly limits?: Partial<Limits>;
   readonly windows?: Partial<Windows>;
+  /** Where what waits is counted; default: the process's. */
+  readonly buffers?: BufferedBytes;
+  /** For jitter; default: the process's. */
+  readonly random?: Random;
 }
 
 export class ClientConnection {
@@ -57,6 +65,7 @@ export class ClientConnection {
         failure = detail;
         options.onForcedClose?.(reason, detail);
       },
+      refused: (reason) => options.onRefused?.(reason),
       closed: () => {
         ready.reject(new StreamError(ErrorCode.CONNECT_ERROR, "connection", failure, true));
         tell(this.#closeListeners);
@@ -70,6 +79,8 @@ export class ClientConnection {
       clock: options.clock,
       limits: { ...defaultLimits, ...options.limits },
       windows: { ...defaultWindows, ...options.windows },
+      buffers: options.buffers ?? processBuffers,
+      random: options.random ?? systemRandom,
       events,
     });
   }
@@ -84,9 +95,9 @@ export class ClientConnection {
   }
 
   get state(): "connecting" | "open" | "draining" | "closed" {
-    const { isClosed, isClosing, isDraining, isReady } = this.#connection;
-    if (isClosed) return "closed";
-    if (isClosing || isDraining) return "draining";
+    const { link, ending, isReady } = this.#connection;
+    if (link.isClosed) return "closed";
+    if (ending.isClosing || ending.isDraining) return "draining";
     return isReady ? "open" : "connecting";
   }
 
@@ -105,7 +116,7 @@ export class ClientConnection {
 
   /** Told once, when the socket is closed. */
   onClose(listener: () => void): void {
-    if (this.#connection.isClosed) listener();
+    if (this.#connection.link.isClosed) listener();
     else this.#closeListeners.push(listener);
   }
 
@@ -118,13 +129,13 @@ export class ClientConnection {
   drain(): Promise<void> {
     return new Promise((resolve) => {
       this.onClose(resolve);
-      this.#connection.drain();
+      this.#connection.ending.drain();
     });
   }
 
   /** Closes at once; all streams fail. */
   destroy(): void {
-    this.#connection.destroy();
+    this.#connection.link.destroy("closed by us");
   }
 }
 

@@ -3,6 +3,8 @@
 
 import type { Socket } from "node:net";
 import type { Clock } from "../../common/clock.ts";
+import type { Random } from "../../common/random.ts";
+import type { BufferedBytes } from "./buffered-bytes.ts";
 import type { Limits } from "./limits.ts";
 import type { Stream } from "./stream.ts";
 
@@ -21,6 +23,9 @@ export interface ConnectionParams {
   readonly clock: Clock;
   readonly limits: Limits;
   readonly windows: Windows;
+  readonly random: Random;
+  /** Where what waits is counted. */
+  readonly buffers: BufferedBytes;
   readonly events: ConnectionEvents;
 }
 
@@ -36,8 +41,10 @@ export interface ConnectionEvents {
   slotFree(): void;
   /** Client: the peer sent GOAWAY. */
   draining(): void;
-  /** We closed it, for this reason (see limits.ts). */
+  /** We closed it, or told the peer to go, for this reason (ForcedClose in limits.ts, or a code's name). */
   forcedClose(reason: string, detail: string): void;
+  /** We refused or reset one stream by a limit (StreamRefusal in limits.ts). */
+  refused(reason: string): void;
   /** The socket is closed. */
   closed(): void;
 }

@@ -6,75 +6,87 @@
 // when they leave again); every header block passes the HPACK decoder; every forced close has one reason.
 // Hot: runs per frame. Frames are numbered in RFC 9113; sections are given where a rule is not plain.
 
-import type { Timer } from "../../common/clock.ts";
 import { type BodySource, emptyBody } from "./body.ts";
+import type { Holding } from "./buffered-bytes.ts";
 import type { ConnectionEvents, ConnectionParams } from "./connection-params.ts";
+import { deliverData, deliverResponseHead, deliverTrailers } from "./deliver.ts";
+import { Ending, type EndingHost } from "./ending.ts";
 import { ConnectionError, ErrorCode, StreamError } from "./error-code.ts";
 import { overflows, ReceiveWindow } from "./flow-control.ts";
 import { type FrameListener, FrameReader } from "./frame-reader.ts";
-import { encodeGoaway, loadGoaway, maxStreamId, settingsAckFrame } from "./frames.ts";
+import { loadGoaway, maxStreamId, settingsAckFrame } from "./frames.ts";
+import { goodbyePing } from "./goodbye.ts";
 import type { HeaderFields } from "./header-field.ts";
 import { HpackDecoder } from "./hpack/decoder.ts";
-import { ForcedClose, type Limits } from "./limits.ts";
-import { Link, type LinkOwner } from "./link.ts";
-import { checkRequest, checkResponse, checkTrailers, facts } from "./message-rules.ts";
+import { ForcedClose, type Limits, StreamRefusal } from "./limits.ts";
+import { Link, type LinkReader } from "./link.ts";
+import { checkRequest, facts } from "./message-rules.ts";
 import { Nuisances } from "./nuisances.ts";
+import { PendingResets, resetPing } from "./pending-resets.ts";
+import type { ReplyListener } from "./reply-listener.ts";
 import { ResetMemory } from "./reset-memory.ts";
 import type { Sender } from "./sender.ts";
-import { applySettings, defaultPeerSettings, defaultWindowBytes, encodeSettings, entryBytes } from "./settings.ts";
-import { type ReplyListener, Stream, type StreamHost } from "./stream.ts";
+import {
+  applySettings,
+  checkListSize,
+  defaultPeerSettings,
+  defaultWindowBytes,
+  encodeSettings,
+  entryBytes,
+} from "./settings.ts";
+import { Stream, type StreamHost } from "./stream.ts";
 import { mayReceive } from "./stream-state.ts";
 import { StreamTable } from "./stream-table.ts";
+import { keepalivePing, Upkeep, type UpkeepHost } from "./upkeep.ts";
 
-/** A drain's second GOAWAY comes with the answer to our PING, or after this. */
-const drainPingMs = 2000;
-const drainPing: Buffer = Buffer.from("ferry-dr", "latin1");
-
-export class Connection implements FrameListener, StreamHost, LinkOwner {
+export class Connection implements FrameListener, StreamHost, LinkReader, EndingHost, UpkeepHost {
   readonly isServer: boolean;
   readonly sender: Sender;
+  readonly holding: Holding;
   readonly streams = new StreamTable();
   readonly peer = defaultPeerSettings();
-  /** No new streams: a GOAWAY was sent or came. */
-  isDraining = false;
-  /** The last word was said, or the socket is gone. */
-  isClosing = false;
+  readonly ending: Ending;
+  readonly upkeep: Upkeep;
+  readonly link: Link;
+  readonly reader: FrameReader;
   isReady = false;
+  /** The highest stream the peer has opened. */
+  lastPeerId = 0;
+  openedStreams = 0;
+  reads = 0;
   readonly #params: ConnectionParams;
   readonly #events: ConnectionEvents;
   readonly #limits: Limits;
-  readonly #link: Link;
-  readonly #reader: FrameReader;
   readonly #decoder: HpackDecoder;
   readonly #nuisances: Nuisances;
   readonly #resets = new ResetMemory();
+  readonly #pendingResets = new PendingResets();
   readonly #receiveWindow = new ReceiveWindow(defaultWindowBytes);
   /** What a new stream's peer may send; never below the default before our SETTINGS are acknowledged. */
   #initialReceiveWindow: number;
   #dataStream: Stream | undefined = undefined;
-  /** The highest stream the peer has opened; for a client, the next of ours. */
-  #lastPeerId = 0;
   #nextId = 1;
-  /** What our final GOAWAY said; streams above it are not looked at. */
-  #lastAccepted = maxStreamId;
+  /** Requests begun by what is being read. */
+  #newInRead = 0;
   #areSettingsAcknowledged = false;
   #encoderTableBytes = 4096;
   /** HEADERS and DATA frames received. */
   #messageFrames = 0;
-  #handshakeTimer: Timer | undefined;
-  #drainTimer: Timer | undefined = undefined;
 
   constructor(params: ConnectionParams) {
-    const { limits, windows, clock } = params;
+    const { limits, windows } = params;
     this.isServer = params.isServer;
     this.#params = params;
     this.#events = params.events;
     this.#limits = limits;
-    this.#link = new Link(params, this);
-    this.sender = this.#link.sender;
-    this.#reader = new FrameReader(this, limits);
+    this.reader = new FrameReader(this, limits);
+    this.ending = new Ending(this, params);
+    this.upkeep = new Upkeep(this, params);
+    this.holding = this.upkeep.holding;
+    this.link = new Link({ ...params, holding: this.holding, reader: this, ends: this.ending });
+    this.sender = this.link.sender;
     this.#decoder = new HpackDecoder(limits);
-    this.#nuisances = new Nuisances(clock, limits);
+    this.#nuisances = new Nuisances(params.clock, limits);
     this.#initialReceiveWindow = Math.max(windows.streamBytes, defaultWindowBytes);
     this.sender.frame(
       encodeSettings({
@@ -88,26 +100,21 @@ export class Connection implements FrameListener, StreamHost, LinkOwner {
       this.sender.windowUpdate(0, windows.connectionBytes - defaultWindowBytes);
       this.#receiveWindow.resize(windows.connectionBytes);
     }
-    this.#handshakeTimer = clock.after(limits.handshakeMs, () => this.#handshakeTimedOut());
-  }
-
-  get isClosed(): boolean {
-    return this.#link.isClosed;
   }
 
   // --- Requests of ours ---
 
   /** Streams that may be opened now. */
   get available(): number {
-    if (this.isDraining || this.isClosing || this.#nextId > maxStreamId) return 0;
-    return Math.max(0, this.peer.maxConcurrentStreams - this.streams.size);
+    if (this.ending.isDraining || this.ending.isClosing || this.#nextId > maxStreamId) return 0;
+    return Math.max(0, this.peer.maxConcurrentStreams - this.streams.size - this.#pendingResets.count);
   }
 
   open(fields: HeaderFields, body: BodySource | undefined, listener: ReplyListener): Stream {
     if (this.available === 0) {
       throw new StreamError(ErrorCode.REFUSED_STREAM, "us", "connection takes no more streams", true);
     }
-    this.#checkListSize(fields);
+    checkListSize(fields, this.peer);
     const endsWithHead = body === undefined || body === emptyBody;
     const stream = new Stream({
       id: this.#nextId,
@@ -120,54 +127,59 @@ export class Connection implements FrameListener, StreamHost, LinkOwner {
     });
     this.#nextId += 2;
     stream.isHeadRequest = fields[0]?.value === "HEAD" || fields[1]?.value === "HEAD";
-    stream.headAt = this.#link.output.committedBytes;
+    stream.headAt = this.link.output.committedBytes;
     this.streams.add(stream);
     this.sender.headers(stream.id, fields, endsWithHead);
     if (!endsWithHead) stream.sendRequestBody(body);
+    this.#opened(stream.id);
     return stream;
   }
 
-  #checkListSize(fields: HeaderFields): void {
-    const limit = this.peer.maxHeaderListBytes;
-    if (limit === Number.POSITIVE_INFINITY) return;
-    let bytes = 0;
-    for (let i = 0; i < fields.length; i++) bytes += fields[i]!.name.length + fields[i]!.value.length + 32;
-    if (bytes <= limit) return;
-    const detail = `request header of ${bytes} octets, the peer takes ${limit}`;
-    throw new StreamError(ErrorCode.ENHANCE_YOUR_CALM, "us", detail, true);
+  #opened(id: number): void {
+    this.openedStreams++;
+    if (id >>> 1 < this.#limits.maxStreamsPerConnection) return;
+    this.ending.retire(ForcedClose.MAX_STREAMS, `stream identifiers run out at ${id}`);
   }
 
   // --- StreamHost ---
 
   resetStream(stream: Stream, code: ErrorCode): void {
-    if (this.isClosing) {
+    if (this.ending.isClosing) {
       this.streams.delete(stream.id);
       return;
     }
     this.#rst(stream.id, code);
+    if (!this.isServer && code !== ErrorCode.NO_ERROR && this.#pendingResets.add()) {
+      this.sender.ping(false, resetPing, 0);
+    }
     this.forgetStream(stream);
   }
 
   forgetStream(stream: Stream): void {
     if (!this.streams.delete(stream.id)) return;
-    if (this.streams.size === 0 && this.isDraining) this.#link.mark();
+    if (this.streams.size === 0 && this.ending.isDraining) this.link.mark();
     if (!this.isServer) this.#events.slotFree();
   }
 
   #rst(id: number, code: ErrorCode): void {
     this.#resets.add(id);
     this.sender.rstStream(id, code);
-    this.#link.countControl();
+    this.link.countControl();
   }
 
   // --- Input ---
 
-  received(chunk: Buffer, from: number): void {
-    this.#reader.read(chunk, from);
+  received(chunk: Buffer, from: number): number {
+    this.reads++;
+    this.#newInRead = 0;
+    const stop = this.reader.read(chunk, from);
+    if (this.reader.isInsideUnit) this.upkeep.wake();
+    return stop;
   }
 
   dataBegins(id: number, flowBytes: number, paddingBytes: number): void {
     this.#messageFrames++;
+    this.#pendingResets.heard();
     if (!this.#receiveWindow.receive(flowBytes)) {
       throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, `stream ${id}: DATA beyond the connection's window`);
     }
@@ -194,39 +206,47 @@ export class Connection implements FrameListener, StreamHost, LinkOwner {
     const stream = this.#dataStream;
     if (start === stop && !end) this.#nuisances.glitch("empty DATA");
     if (stream === undefined || !mayReceive(stream.state)) return;
-    if (stream.expectedBytes >= 0) {
-      stream.expectedBytes -= stop - start;
-      if (stream.expectedBytes < 0 || (end && stream.expectedBytes > 0)) {
-        this.#streamError(stream, ErrorCode.PROTOCOL_ERROR, "content-length differs from the content");
-        return;
-      }
-    }
-    stream.receiveData(input.subarray(start, stop), end);
+    const wrong = deliverData(stream, input, start, stop, end);
+    if (wrong !== undefined) this.#streamError(stream, ErrorCode.PROTOCOL_ERROR, wrong);
   }
 
   headers(id: number, input: Buffer, start: number, stop: number, end: boolean): void {
     this.#messageFrames++;
+    this.#pendingResets.heard();
     const fields = this.#decoder.decode(input, start, stop);
     const stream = this.streams.get(id);
     if (stream === undefined) {
-      if (this.isServer && id > this.#lastPeerId && id % 2 === 1) this.#newRequest(id, fields, end);
+      if (this.isServer && id > this.lastPeerId && id % 2 === 1) this.#newRequest(id, fields, end);
       else this.#lateFrame(id, "HEADERS");
     } else if (!mayReceive(stream.state)) {
       throw new ConnectionError(ErrorCode.STREAM_CLOSED, `stream ${id}: HEADERS after END_STREAM`);
     } else if (this.#decoder.exceeded !== "") {
       this.#streamError(stream, ErrorCode.ENHANCE_YOUR_CALM, `too many ${this.#decoder.exceeded}`);
-    } else if (stream.hasHead) {
-      this.#trailers(stream, fields, end);
     } else {
-      this.#responseHead(stream, fields, end);
+      const deliver = stream.hasHead ? deliverTrailers : deliverResponseHead;
+      const wrong = deliver(stream, fields, end);
+      if (wrong !== undefined) this.#streamError(stream, ErrorCode.PROTOCOL_ERROR, wrong);
+      else if (!stream.hasHead) this.#nuisances.glitch("informational response");
     }
   }
 
+  #refuse(id: number, reason: string): void {
+    this.#events.refused(reason);
+    this.#rst(id, ErrorCode.REFUSED_STREAM);
+  }
+
   #newRequest(id: number, fields: HeaderFields, end: boolean): void {
-    this.#lastPeerId = id;
-    if (id > this.#lastAccepted || this.isClosing) return;
+    this.lastPeerId = id;
+    this.#opened(id);
+    if (++this.#newInRead >= this.#limits.maxNewStreamsPerRead) this.reader.stop();
+    if (id > this.ending.lastAccepted || this.ending.isClosing) return;
     if (this.streams.size >= this.#limits.maxConcurrentStreams) {
-      this.#rst(id, ErrorCode.REFUSED_STREAM);
+      if (this.#areSettingsAcknowledged) this.#nuisances.glitch("stream above MAX_CONCURRENT_STREAMS");
+      this.#refuse(id, StreamRefusal.CONCURRENT_STREAMS);
+      return;
+    }
+    if (this.holding.isFull) {
+      this.#refuse(id, StreamRefusal.BUFFERED_BYTES);
       return;
     }
     const isTooLarge = this.#decoder.exceeded !== "";
@@ -248,36 +268,11 @@ export class Connection implements FrameListener, StreamHost, LinkOwner {
     });
     stream.expectedBytes = contentLength;
     this.streams.add(stream);
-    if (isTooLarge) this.#events.tooLarge(stream);
-    else this.#events.request(stream);
-  }
-
-  #responseHead(stream: Stream, fields: HeaderFields, end: boolean): void {
-    const malformed = checkResponse(fields);
-    const { status, contentLength } = facts;
-    if (malformed !== undefined) {
-      this.#streamError(stream, ErrorCode.PROTOCOL_ERROR, malformed);
-    } else if (status < 200) {
-      if (end) this.#streamError(stream, ErrorCode.PROTOCOL_ERROR, "informational response with END_STREAM");
+    if (isTooLarge) {
+      this.#events.refused(StreamRefusal.HEADER_LIST);
+      this.#events.tooLarge(stream);
     } else {
-      const hasContent = !stream.isHeadRequest && status !== 204 && status !== 304;
-      if (hasContent) stream.expectedBytes = contentLength;
-      if (end && hasContent && contentLength > 0) {
-        this.#streamError(stream, ErrorCode.PROTOCOL_ERROR, "content-length without content");
-      } else {
-        stream.receiveHead(fields, end);
-      }
-    }
-  }
-
-  #trailers(stream: Stream, fields: HeaderFields, end: boolean): void {
-    const malformed = end ? checkTrailers(fields) : "HEADERS without END_STREAM inside a message";
-    if (malformed !== undefined) {
-      this.#streamError(stream, ErrorCode.PROTOCOL_ERROR, malformed);
-    } else if (stream.expectedBytes > 0) {
-      this.#streamError(stream, ErrorCode.PROTOCOL_ERROR, "content-length differs from the content");
-    } else {
-      stream.receiveTrailers(fields);
+      this.#events.request(stream);
     }
   }
 
@@ -285,13 +280,14 @@ export class Connection implements FrameListener, StreamHost, LinkOwner {
     const stream = this.streams.get(id);
     if (stream === undefined) {
       this.#checkNotIdle(id, "RST_STREAM");
+      this.#nuisances.lateReset(this.openedStreams);
       return;
     }
-    if (this.isServer) this.#nuisances.clientReset();
+    if (this.isServer) this.#nuisances.clientReset(this.openedStreams);
     this.streams.delete(id);
     const isRefused = !this.isServer && code === ErrorCode.REFUSED_STREAM && !stream.hasHead;
     stream.die(new StreamError(code, "peer", `stream ${id}: reset by the peer with code ${code}`, isRefused));
-    if (this.streams.size === 0 && this.isDraining) this.#link.mark();
+    if (this.streams.size === 0 && this.ending.isDraining) this.link.mark();
     if (!this.isServer) this.#events.slotFree();
   }
 
@@ -317,7 +313,7 @@ export class Connection implements FrameListener, StreamHost, LinkOwner {
       }
     }
     this.sender.frame(settingsAckFrame);
-    this.#link.countControl();
+    this.link.countControl();
     if (!this.isReady) {
       this.isReady = true;
       this.#events.ready();
@@ -331,8 +327,7 @@ export class Connection implements FrameListener, StreamHost, LinkOwner {
       return;
     }
     this.#areSettingsAcknowledged = true;
-    this.#handshakeTimer?.cancel();
-    this.#handshakeTimer = undefined;
+    this.upkeep.handshakeDone();
     const size = this.#params.windows.streamBytes;
     if (size === this.#initialReceiveWindow) return;
     this.#initialReceiveWindow = size;
@@ -341,19 +336,30 @@ export class Connection implements FrameListener, StreamHost, LinkOwner {
 
   ping(input: Buffer, start: number, ack: boolean): void {
     if (ack) {
-      if (this.#drainTimer !== undefined && input.compare(drainPing, 0, 8, start, start + 8) === 0) this.#finalGoaway();
+      this.#pong(input, start);
       return;
     }
     this.#nuisances.ping(this.#messageFrames + this.sender.messageFrames);
     this.sender.ping(true, input, start);
-    this.#link.countControl();
+    this.link.countControl();
+  }
+
+  #pong(input: Buffer, start: number): void {
+    const answers = (ping: Buffer) => input.compare(ping, 0, 8, start, start + 8) === 0;
+    if (answers(goodbyePing)) {
+      this.ending.goodbyeAnswered();
+    } else if (answers(resetPing)) {
+      this.#pendingResets.confirm();
+      if (!this.isServer) this.#events.slotFree();
+    } else if (!answers(keepalivePing)) {
+      this.#nuisances.glitch("PING ACK that nobody asked for");
+    }
   }
 
   goaway(input: Buffer, start: number, stop: number): void {
-    const { lastStreamId, code, debug } = loadGoaway(input, start, stop);
     if (this.isServer) return;
-    const isFirst = !this.isDraining;
-    this.isDraining = true;
+    const { lastStreamId, code, debug } = loadGoaway(input, start, stop);
+    this.ending.goawayCame();
     const detail = `above GOAWAY's last stream ${lastStreamId} (code ${code}${debug === "" ? "" : `, ${debug}`})`;
     for (const stream of this.streams.list()) {
       if (stream.id <= lastStreamId) continue;
@@ -361,21 +367,29 @@ export class Connection implements FrameListener, StreamHost, LinkOwner {
       this.#resets.add(stream.id);
       stream.die(new StreamError(ErrorCode.REFUSED_STREAM, "peer", `stream ${stream.id}: ${detail}`, true));
     }
-    if (isFirst) this.#events.draining();
-    this.#link.mark();
   }
 
   windowUpdate(id: number, increment: number): void {
     if (increment === 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, `stream ${id}: WINDOW_UPDATE of 0`);
+    const stream = id === 0 ? undefined : this.streams.get(id);
+    const isWaiting = id === 0 ? this.sender.hasReady : stream?.isWaiting === true;
+    this.#nuisances.windowUpdate(increment, isWaiting, this.sender.messageFrames, this.openedStreams);
     if (id === 0) {
       if (this.sender.grantConnection(increment)) return;
       throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, "WINDOW_UPDATE overflows the connection's window");
     }
-    const stream = this.streams.get(id);
-    if (stream === undefined) this.#checkNotIdle(id, "WINDOW_UPDATE");
-    else if (overflows(stream.sendWindow, increment)) {
-      this.#streamError(stream, ErrorCode.FLOW_CONTROL_ERROR, "WINDOW_UPDATE overflows the stream's window");
-    } else stream.moveSendWindow(increment);
+    if (stream === undefined) {
+      this.#checkNotIdle(id, "WINDOW_UPDATE");
+    } else if (overflows(stream.sendWindow, increment)) {
+      // Nobody does so by mistake, and the work for the stream goes on elsewhere: the connection goes too
+      // (CVE-2025-8671).
+      this.resetStream(stream, ErrorCode.FLOW_CONTROL_ERROR);
+      const text = `stream ${id}: WINDOW_UPDATE overflows its window`;
+      stream.die(new StreamError(ErrorCode.FLOW_CONTROL_ERROR, "us", text));
+      throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, text);
+    } else {
+      stream.moveSendWindow(increment);
+    }
   }
 
   ignored(_id: number): void {
@@ -387,14 +401,15 @@ export class Connection implements FrameListener, StreamHost, LinkOwner {
   /** A frame for a stream that is not there (RFC 9113 section 5.1): idle, reset by us, or closed. */
   #lateFrame(id: number, what: string): void {
     this.#checkNotIdle(id, what);
-    if (id > this.#lastAccepted || this.#resets.has(id)) return;
-    if (!this.#resets.hasForgotten)
+    if (id > this.ending.lastAccepted || this.#resets.has(id)) return;
+    if (!this.#resets.hasForgotten) {
       throw new ConnectionError(ErrorCode.STREAM_CLOSED, `stream ${id}: ${what} on it closed`);
+    }
     this.#nuisances.glitch("frame for a closed stream");
   }
 
   #checkNotIdle(id: number, what: string): void {
-    const isIdle = id % 2 === 0 || (this.isServer ? id > this.#lastPeerId : id >= this.#nextId);
+    const isIdle = id % 2 === 0 || (this.isServer ? id > this.lastPeerId : id >= this.#nextId);
     if (isIdle) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, `stream ${id}: ${what} on an idle stream`);
   }
 
@@ -402,97 +417,6 @@ export class Connection implements FrameListener, StreamHost, LinkOwner {
     this.#nuisances.ownReset(detail);
     this.resetStream(stream, code);
     stream.die(new StreamError(code, "us", `stream ${stream.id}: ${detail}`));
-  }
-
-  #handshakeTimedOut(): void {
-    this.#handshakeTimer = undefined;
-    const what = this.isReady ? "SETTINGS were not acknowledged" : "no SETTINGS came";
-    const detail = `${what} in ${this.#limits.handshakeMs} ms`;
-    this.failed(new ConnectionError(ErrorCode.SETTINGS_TIMEOUT, detail, ForcedClose.HANDSHAKE_TIMEOUT));
-  }
-
-  // --- Ends ---
-
-  /** Two-step GOAWAY (RFC 9113 section 6.8); the connection closes when its last stream has ended. */
-  drain(): void {
-    if (this.isDraining || this.isClosing) return;
-    this.isDraining = true;
-    if (!this.isServer) {
-      this.#link.mark();
-      return;
-    }
-    this.sender.frame(encodeGoaway(maxStreamId, ErrorCode.NO_ERROR, "drain"));
-    this.sender.ping(false, drainPing, 0);
-    this.#drainTimer = this.#params.clock.after(drainPingMs, () => this.#finalGoaway());
-  }
-
-  #finalGoaway(): void {
-    this.#drainTimer?.cancel();
-    this.#drainTimer = undefined;
-    if (this.isClosing) return;
-    this.#lastAccepted = this.#lastPeerId;
-    this.sender.frame(encodeGoaway(this.#lastAccepted, ErrorCode.NO_ERROR, "drain"));
-  }
-
-  /** The output was flushed: when all streams have ended after a GOAWAY, says goodbye and closes. */
-  flushed(): void {
-    if (!this.isDraining || this.isClosing || this.streams.size > 0 || this.#drainTimer !== undefined) return;
-    this.isClosing = true;
-    if (!this.isServer) this.sender.frame(encodeGoaway(0, ErrorCode.NO_ERROR, ""));
-    this.#link.end();
-  }
-
-  drained(): void {
-    if (this.sender.hasReady) this.#link.mark();
-  }
-
-  /** Closes by GOAWAY(code, reason); all streams die. */
-  failed(error: ConnectionError): void {
-    if (!this.#close(error.reason, error.message, error.code)) return;
-    this.sender.frame(encodeGoaway(this.#lastPeerId, error.code, `${error.reason}: ${error.message}`));
-    this.#link.end();
-  }
-
-  /** Closes at once: the peer does not read, so nothing more can be said. */
-  stuck(reason: string): void {
-    if (this.#close(reason, "the peer does not read", ErrorCode.INTERNAL_ERROR)) this.#link.destroy(reason);
-  }
-
-  #close(reason: string, detail: string, code: ErrorCode): boolean {
-    if (this.isClosing) return false;
-    this.isClosing = true;
-    this.#events.forcedClose(reason, detail);
-    this.#killStreams(`connection closed: ${detail}`, code);
-    return true;
-  }
-
-  /** Closes the socket without a word. */
-  destroy(): void {
-    this.#link.destroy("closed by us");
-  }
-
-  lost(detail: string): void {
-    if (this.isClosing) return;
-    this.isClosing = true;
-    this.#killStreams(`connection lost: ${detail}`, ErrorCode.INTERNAL_ERROR);
-  }
-
-  /** `code` is for the replies that broke off; requests that broke off are cancels, whatever the reason. */
-  #killStreams(detail: string, code: ErrorCode): void {
-    const writtenBytes = this.#link.writtenBytes;
-    const streams = this.streams.list();
-    this.streams.clear();
-    for (const stream of streams) {
-      const text = `stream ${stream.id}: ${detail}`;
-      const neverProcessed = !this.isServer && stream.headAt >= writtenBytes;
-      stream.die(new StreamError(this.isServer ? ErrorCode.CANCEL : code, "connection", text, neverProcessed));
-    }
-  }
-
-  closed(): void {
-    this.#handshakeTimer?.cancel();
-    this.#drainTimer?.cancel();
-    this.#events.closed();
   }
 }
 

@@ -44,17 +44,34 @@ export class FrameReader {
   #blockBytes = 0;
   #continuations = 0;
   #isFirst = true;
+  #mustStop = false;
+  /** Frames and header blocks completed; which one is under way, for whoever watches the time. */
+  unit = 0;
 
   constructor(listener: FrameListener, limits: Limits) {
     this.#listener = listener;
     this.#limits = limits;
   }
 
-  /** Reads `chunk[from..]`. Throws ConnectionError; afterwards the reader must not be used. */
-  read(chunk: Buffer, from: number): void {
+  /** A header block has begun or a frame other than DATA, and has not ended. */
+  get isInsideUnit(): boolean {
+    return this.#blockId !== 0 || this.#carried > 0;
+  }
+
+  /** Called by the listener: `read` returns behind the frame that is being told. */
+  stop(): void {
+    this.#mustStop = true;
+  }
+
+  /**
+   * Reads `chunk[from..]`. Returns the offset behind what it read: the end, unless it was stopped. Throws
+   * ConnectionError; afterwards the reader must not be used.
+   */
+  read(chunk: Buffer, from: number): number {
     const end = chunk.length;
     let at = from;
-    while (at < end) {
+    this.#mustStop = false;
+    while (at < end && !this.#mustStop) {
       if (this.#dataLeft > 0 || this.#dataPadding > 0) {
         at = this.#passData(chunk, at, end);
         continue;
@@ -65,7 +82,7 @@ export class FrameReader {
       }
       if (end - at < frameHeaderBytes) {
         this.#carryOver(chunk, at, end);
-        return;
+        return end;
       }
       const length = loadUint24(chunk, at);
       if (length > maxFrameBytes) throw frameSize(`frame of ${length} octets, announced are ${maxFrameBytes}`);
@@ -77,11 +94,12 @@ export class FrameReader {
       }
       if (end - payload < length) {
         this.#carryOver(chunk, at, end);
-        return;
+        return end;
       }
       this.#frame(chunk, at, payload, length);
       at = payload + length;
     }
+    return at;
   }
 
   /** The connection preface ends with SETTINGS, on both sides (RFC 9113 section 3.4). */
@@ -152,6 +170,7 @@ export class FrameReader {
       dataLength = length - 1 - padding;
       if (dataLength < 0) throw protocolError(`DATA: padding ${padding} of a frame of ${length}`);
     }
+    this.unit++;
     this.#dataId = id;
     this.#dataEnds = (flags & Flag.END_STREAM) !== 0;
     this.#dataLeft = dataLength;
@@ -179,6 +198,7 @@ export class FrameReader {
     const flags = input[at + 4]!;
     const id = loadUint31(input, at + 5);
     const stop = payload + length;
+    if (type !== FrameType.CONTINUATION) this.unit++;
     if (this.#blockId !== 0 && (type !== FrameType.CONTINUATION || id !== this.#blockId)) {
       throw protocolError(`frame type ${type} on stream ${id} inside the header block of ${this.#blockId}`);
     }

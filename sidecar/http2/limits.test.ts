@@ -49,7 +49,7 @@ describe("floods end the connection", () => {
       (i) => [frame(i === 0 ? "HEADERS" : "CONTINUATION", 0, 1, Buffer.alloc(16_384, 0x82))],
     ],
     ["SETTINGS", "settings_flood", () => [settingsFrame()]],
-    ["PING", "ping_flood", () => [ping]],
+    ["PING", "too_many_pings", () => [ping]],
     ["PRIORITY", "glitches", () => [frame("PRIORITY", 0, 1, Buffer.alloc(5))]],
     ["unknown frames", "glitches", () => [Buffer.concat([Buffer.of(0, 0, 0, 0xfa), Buffer.alloc(5)])]],
     ["empty DATA", "glitches", (i) => [i === 0 ? headersFrame(1, postRequest) : dataFrame(1, 0)]],
@@ -59,11 +59,6 @@ describe("floods end the connection", () => {
       (i) => [headersFrame(2 * i + 1, getRequest, { end: true }), cancel(2 * i + 1)],
     ],
     ["malformed requests", "own_resets", (i) => [headersFrame(2 * i + 1, fieldsOf(["x", "1"]), { end: true })]],
-    [
-      "stream windows that overflow",
-      "own_resets",
-      (i) => [headersFrame(2 * i + 1, postRequest), frame("WINDOW_UPDATE", 0, 2 * i + 1, uint32(2 ** 31 - 1))],
-    ],
   ];
   test.each(floods)("%s: %s", async (_what, reason, round) => {
     const { server, peer } = await setUp();
@@ -74,7 +69,7 @@ describe("floods end the connection", () => {
     }
     const goaway = await peer.next("GOAWAY");
     expect(goaway).toMatchObject({ code: ErrorCode.ENHANCE_YOUR_CALM });
-    expect(goaway.debug).toMatch(new RegExp(`^${reason}:`));
+    expect(goaway.debug).toMatch(new RegExp(`^${reason}($|:)`));
     expect(server.forcedCloses).toEqual([reason]);
     await peer.closed;
   });
@@ -211,10 +206,11 @@ describe("time", () => {
     expect([goaway.code, server.forcedCloses]).toEqual([ErrorCode.SETTINGS_TIMEOUT, ["handshake_timeout"]]);
   });
 
-  test("a connection that is up sets no timer", async () => {
+  test("a connection that is up has one timer, whatever its streams do", async () => {
     const { server, peer } = await setUp();
+    for (let i = 0; i < 20; i++) peer.send(headersFrame(2 * i + 1, postRequest), dataFrame(2 * i + 1, 10));
     await peer.settled();
-    expect(server.clock.pendingTimers).toBe(0);
+    expect(server.clock.pendingTimers).toBe(1);
   });
 
   test("a peer that grants windows but reads nothing: what waits is bounded, and a stall of 30 s closes", async () => {

@@ -1,6 +1,7 @@
-// Every limit of a connection: a row with its default and what it stops. A breach of one of them closes the connection
-// (or refuses the stream, where the row says so), under the row's name as the reason in metrics and in GOAWAY's text.
-// Rows are RFC 9113 section 10.5's advice made numbers; attacks are named by their CVE.
+// Every limit of listeners, connections and the process: a row with its default and what it stops. A breach closes the
+// connection, or refuses a stream where the row says so, under one reason of the tables below, in metrics and in
+// GOAWAY's text. Rows are RFC 9113 section 10.5's advice made numbers; attacks are named by their CVE. Times are checked
+// by one coarse timer (watch.ts): they hold from below, and are passed by at most half a minute.
 
 export interface Limit {
   readonly default: number;
@@ -11,6 +12,15 @@ const rows = {
   maxConcurrentStreams: {
     default: 1024,
     reason: "work in flight per connection; one more is refused (REFUSED_STREAM)",
+  },
+  maxNewStreamsPerRead: {
+    default: 64,
+    reason:
+      "requests begun in one turn; the rest of the read waits for the next, so others get theirs (CVE-2023-44487)",
+  },
+  maxStreamsPerConnection: {
+    default: 800_000_000,
+    reason: "of the 1,073,741,823 stream identifiers; then GOAWAY, and callers go on with another connection",
   },
   maxHeaderListBytes: { default: 32_768, reason: "name + value + 32 per field; the stream is refused (CVE-2016-6581)" },
   maxFields: { default: 128, reason: "each field costs more than its octets; the stream is refused (CVE-2026-47774)" },
@@ -37,12 +47,45 @@ const rows = {
   glitchesPerSecond: { default: 100, reason: "the same in the long run" },
   clientResetBurst: { default: 1000, reason: "RST_STREAM before the response was complete (CVE-2023-44487)" },
   clientResetsPerSecond: { default: 50, reason: "the same in the long run: callers do give up" },
+  resetRatioStreams: {
+    default: 500,
+    reason: "streams opened in a second; above that too many resets among them close (CVE-2023-44487)",
+  },
+  resetRatioPercent: { default: 50, reason: "of the streams of that second; more than these reset is too many" },
   ownResetBurst: { default: 100, reason: "streams that the peer made us reset by breaking a rule (CVE-2025-8671)" },
   ownResetsPerSecond: { default: 10, reason: "the same in the long run" },
   maxQueuedControlFrames: { default: 1000, reason: "answers that wait for a peer that does not read (CVE-2019-9512)" },
   maxQueuedBytes: { default: 4_194_304, reason: "everything that waits for the socket; DATA stops far below" },
+  maxBufferedBytes: {
+    default: 268_435_456,
+    reason: "in the whole process, for all peers that are not ready; above it the largest holder's streams are reset",
+  },
+  maxConnections: { default: 10_000, reason: "per listener; one more is closed as soon as it is accepted" },
+  maxConnectionsPerAddress: {
+    default: 1000,
+    reason: "per listener and client address, so that one client cannot take all; one more is closed at once",
+  },
   handshakeMs: { default: 10_000, reason: "until preface, SETTINGS and the ACK of ours have come" },
+  headerBlockMs: { default: 10_000, reason: "from a frame's or header block's first octet to its last (slowloris)" },
   writeStallMs: { default: 30_000, reason: "without one octet taken while output waits (CVE-2019-9517)" },
+  sendStallMs: {
+    default: 120_000,
+    reason: "in which a stream with DATA waiting must take some; the stream is reset (CVE-2019-9511, CVE-2019-9517)",
+  },
+  sendStallBytes: { default: 1024, reason: "that count as some: a window opened octet by octet is a shut one" },
+  idleMs: { default: 300_000, reason: "without a stream, on connections of clients; GOAWAY, then closed" },
+  maxAgeMs: {
+    default: 3_600_000,
+    reason: "of connections of clients; GOAWAY, so that they spread again over instances and new addresses",
+  },
+  ageJitterPercent: { default: 10, reason: "more or less of maxAgeMs, so that not all come back at once" },
+  ageGraceMs: { default: 0, reason: "after maxAgeMs until streams are cut off; 0: never, long calls go on" },
+  serverKeepaliveMs: { default: 120_000, reason: "of a client's silence until we ask by PING: hosts vanish" },
+  clientKeepaliveMs: {
+    default: 300_000,
+    reason: "of a server's silence while a call waits; servers close clients that ask more often (gRFC A8)",
+  },
+  keepaliveTimeoutMs: { default: 20_000, reason: "of silence after that PING until the connection counts as lost" },
 } as const satisfies Record<string, Limit>;
 
 export type LimitName = keyof typeof rows;
@@ -56,17 +99,42 @@ export const defaultLimits: Limits = Object.fromEntries(
   Object.entries(rows).map(([name, row]) => [name, row.default]),
 ) as Record<LimitName, number>;
 
-/** Why a connection was closed by force, where it was not a plain protocol error; the others bear their code's name. */
+/** Why we closed a connection, where it was not a plain protocol error; those bear their code's name. */
 export const ForcedClose = {
   HEADER_BLOCK: "header_block_too_large",
   CONTINUATION_FLOOD: "continuation_flood",
   SETTINGS_FLOOD: "settings_flood",
-  PING_FLOOD: "ping_flood",
+  TOO_MANY_PINGS: "too_many_pings",
   GLITCHES: "glitches",
   CLIENT_RESETS: "client_resets",
   OWN_RESETS: "own_resets",
   CONTROL_QUEUE: "control_queue",
   OUTPUT_QUEUE: "output_queue",
+  BUFFERED_BYTES: "buffered_bytes",
+  CONNECTIONS: "connections",
+  CONNECTIONS_PER_ADDRESS: "connections_per_address",
   HANDSHAKE_TIMEOUT: "handshake_timeout",
+  HEADER_TIMEOUT: "header_timeout",
   WRITE_STALL: "write_stall",
+  KEEPALIVE_TIMEOUT: "keepalive_timeout",
+  MAX_IDLE: "max_idle",
+  MAX_AGE: "max_age",
+  MAX_AGE_GRACE: "max_age_grace",
+  MAX_STREAMS: "max_streams",
+  DRAIN_TIMEOUT: "drain_timeout",
 } as const;
+
+/** Why we refused or reset one stream by a limit, on a connection that goes on. */
+export const StreamRefusal = {
+  CONCURRENT_STREAMS: "concurrent_streams",
+  HEADER_LIST: "header_list_too_large",
+  BUFFERED_BYTES: "buffered_bytes",
+  SEND_STALL: "send_stall",
+} as const;
+
+const gracefulReasons: readonly string[] = [ForcedClose.MAX_IDLE, ForcedClose.MAX_AGE, ForcedClose.TOO_MANY_PINGS];
+
+/** GOAWAY's debug text. Of the words that gRPC knows clients expect the word alone (gRFC A8, A9). */
+export function goawayText(reason: string, detail: string): string {
+  return gracefulReasons.includes(reason) ? reason : `${reason}: ${detail}`;
+}

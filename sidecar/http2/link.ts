@@ -6,6 +6,7 @@
 
 import type { Socket } from "node:net";
 import type { Clock, Timer } from "../../common/clock.ts";
+import type { Holding } from "./buffered-bytes.ts";
 import { ConnectionError, ErrorCode } from "./error-code.ts";
 import { type Flushable, flushThisTurn } from "./flush-turn.ts";
 import { clientPreface } from "./frames.ts";
@@ -13,9 +14,17 @@ import { ForcedClose, type Limits } from "./limits.ts";
 import { Output } from "./output.ts";
 import { Sender } from "./sender.ts";
 
-export interface LinkOwner {
-  /** Octets behind the preface. May throw ConnectionError. */
-  received(chunk: Buffer, from: number): void;
+/** Whoever reads frames. */
+export interface LinkReader {
+  /**
+   * Octets behind the preface. Returns the offset behind what was read: what is left is given again in the next turn.
+   * May throw ConnectionError.
+   */
+  received(chunk: Buffer, from: number): number;
+}
+
+/** Whoever knows how a connection ends. */
+export interface LinkEnds {
   /** The input broke a rule: ends the connection. */
   failed(error: ConnectionError): void;
   /** Nothing more can be sent or received; the link destroys the socket. */
@@ -23,9 +32,7 @@ export interface LinkOwner {
   /** Everything that could be sent was given to the socket. */
   flushed(): void;
   /** The peer does not read: ends the connection at once. */
-  stuck(reason: string): void;
-  /** The socket took what waited. */
-  drained(): void;
+  stuck(reason: string, detail: string): void;
   closed(): void;
 }
 
@@ -34,8 +41,13 @@ export interface LinkParams {
   readonly isServer: boolean;
   readonly clock: Clock;
   readonly limits: Limits;
+  /** Where what waits in the socket is counted. */
+  readonly holding: Holding;
+  readonly reader: LinkReader;
+  readonly ends: LinkEnds;
 }
 
+const notReading = "the peer does not read";
 const lingerMs = 1000;
 
 export class Link implements Flushable {
@@ -45,20 +57,24 @@ export class Link implements Flushable {
   /** Input is dropped: a last word was said. */
   #isEnding = false;
   #isMarked = false;
+  /** The rest of a read waits for the next turn. */
+  #isPostponed = false;
   #wasConnected: boolean;
   #prefaceLeft: number;
   #lingerTimer: Timer | undefined = undefined;
   #queuedControlFrames = 0;
   readonly #socket: Socket;
   readonly #clock: Clock;
-  readonly #owner: LinkOwner;
+  readonly #reader: LinkReader;
+  readonly #ends: LinkEnds;
   readonly #maxQueuedControlFrames: number;
 
-  constructor(params: LinkParams, owner: LinkOwner) {
-    const { socket, isServer, clock, limits } = params;
+  constructor(params: LinkParams) {
+    const { socket, isServer, clock, limits, holding, ends } = params;
     this.#socket = socket;
     this.#clock = clock;
-    this.#owner = owner;
+    this.#reader = params.reader;
+    this.#ends = ends;
     this.#wasConnected = !socket.connecting;
     this.#prefaceLeft = isServer ? clientPreface.length : 0;
     this.#maxQueuedControlFrames = limits.maxQueuedControlFrames;
@@ -67,8 +83,9 @@ export class Link implements Flushable {
       clock,
       writeStallMs: limits.writeStallMs,
       maxQueuedBytes: limits.maxQueuedBytes,
+      holding,
       onDrain: () => this.#drained(),
-      onStuck: (kind) => owner.stuck(kind),
+      onStuck: (reason) => ends.stuck(reason, notReading),
     });
     this.sender = new Sender(this.output, () => this.mark());
     if (!isServer) this.sender.frame(clientPreface);
@@ -100,13 +117,15 @@ export class Link implements Flushable {
     if (this.isClosed) return;
     this.sender.sendQueued();
     this.output.flush();
-    this.#owner.flushed();
+    this.#ends.flushed();
   }
 
   /** An answer to a frame was written. Those to a peer that does not read its socket must not pile up. */
   countControl(): void {
     if (this.#socket.writableLength === 0) this.#queuedControlFrames = 0;
-    else if (++this.#queuedControlFrames > this.#maxQueuedControlFrames) this.#owner.stuck(ForcedClose.CONTROL_QUEUE);
+    else if (++this.#queuedControlFrames > this.#maxQueuedControlFrames) {
+      this.#ends.stuck(ForcedClose.CONTROL_QUEUE, notReading);
+    }
   }
 
   /** Sends what was written and closes; what still comes in is dropped. */
@@ -120,7 +139,7 @@ export class Link implements Flushable {
   /** Closes at once. */
   destroy(detail: string): void {
     this.#isEnding = true;
-    this.#owner.lost(detail);
+    this.#ends.lost(detail);
     this.#socket.destroy();
   }
 
@@ -128,14 +147,29 @@ export class Link implements Flushable {
     if (this.#isEnding) return;
     try {
       const from = this.#prefaceLeft > 0 ? this.#readPreface(chunk) : 0;
-      if (from < chunk.length) this.#owner.received(chunk, from);
+      if (from === chunk.length) return;
+      const stop = this.#reader.received(chunk, from);
+      if (stop < chunk.length) this.#postpone(chunk.subarray(stop));
     } catch (error) {
       if (!(error instanceof ConnectionError)) {
-        this.#owner.failed(new ConnectionError(ErrorCode.INTERNAL_ERROR, "defect while reading"));
+        this.#ends.failed(new ConnectionError(ErrorCode.INTERNAL_ERROR, "defect while reading"));
         throw error;
       }
-      this.#owner.failed(error);
+      this.#ends.failed(error);
     }
+  }
+
+  /** Reads the rest in the next turn, so that other connections get theirs; until then nothing more is taken in. */
+  #postpone(rest: Buffer): void {
+    const copy = Buffer.from(rest);
+    this.#isPostponed = true;
+    this.#socket.pause();
+    setImmediate(() => {
+      this.#isPostponed = false;
+      if (this.isClosed) return;
+      this.#read(copy);
+      if (!this.#isPostponed) this.#socket.resume();
+    });
   }
 
   #readPreface(chunk: Buffer): number {
@@ -150,15 +184,15 @@ export class Link implements Flushable {
 
   #drained(): void {
     this.#queuedControlFrames = 0;
-    this.#owner.drained();
+    if (this.sender.hasReady) this.mark();
   }
 
   #closed(): void {
     if (this.isClosed) return;
-    this.#owner.lost("the socket closed");
+    this.#ends.lost("the socket closed");
     this.isClosed = true;
     this.#lingerTimer?.cancel();
     this.output.close();
-    this.#owner.closed();
+    this.#ends.closed();
   }
 }

@@ -8,7 +8,9 @@
 
 import type { Socket } from "node:net";
 import type { Clock, Timer } from "../../common/clock.ts";
+import type { Holding } from "./buffered-bytes.ts";
 import { frameHeaderBytes, maxFrameBytes } from "./frames.ts";
+import { ForcedClose } from "./limits.ts";
 
 const slabBytes = 65_536;
 /** DATA stops when more than this waits in the socket. */
@@ -22,10 +24,12 @@ export interface OutputParams {
   readonly clock: Clock;
   readonly writeStallMs: number;
   readonly maxQueuedBytes: number;
+  /** Where what waits in the socket is counted. */
+  readonly holding: Holding;
   /** More may be sent again: the socket took what waited. */
   onDrain(): void;
   /** The peer took nothing for `writeStallMs`, or too much waits. */
-  onStuck(kind: "write_stall" | "output_queue"): void;
+  onStuck(reason: string): void;
 }
 
 export class Output {
@@ -43,6 +47,8 @@ export class Output {
   /** For each write that was not called back yet, in order: its slab, or `noSlab` when that was free at once. */
   readonly #lent: Buffer[] = [];
   readonly #written: () => void;
+  /** What waits in the socket, as last counted. */
+  #waitingBytes = 0;
   #stallTimer: Timer | undefined = undefined;
   #isClosed = false;
 
@@ -53,6 +59,7 @@ export class Output {
     this.#written = () => {
       const slab = this.#lent.shift();
       if (slab !== undefined && slab !== noSlab) giveBack(slab);
+      if (this.#waitingBytes > 0) this.#countWaiting(this.#isClosed ? 0 : params.socket.writableLength);
     };
     params.socket.on("drain", () => this.#drained());
   }
@@ -82,6 +89,7 @@ export class Output {
     this.#stallTimer?.cancel();
     this.#stallTimer = undefined;
     this.offset = 0;
+    this.#countWaiting(0);
     if (this.slab !== noSlab) this.#release();
   }
 
@@ -103,9 +111,15 @@ export class Output {
     }
     this.slab = noSlab;
     const waiting = socket.writableLength;
+    this.#countWaiting(waiting);
     if (waiting > highWaterBytes) this.isCongested = true;
-    if (waiting > this.#params.maxQueuedBytes) this.#params.onStuck("output_queue");
+    if (waiting > this.#params.maxQueuedBytes) this.#params.onStuck(ForcedClose.OUTPUT_QUEUE);
     else if (waiting > 0 && this.#stallTimer === undefined) this.#watchStall();
+  }
+
+  #countWaiting(bytes: number): void {
+    this.#params.holding.add(bytes - this.#waitingBytes);
+    this.#waitingBytes = bytes;
   }
 
   #release(): void {
@@ -126,7 +140,7 @@ export class Output {
       this.#stallTimer = undefined;
       if (this.#isClosed || this.#socket.writableLength === 0) return;
       if (this.handedBytes - this.#socket.writableLength > takenBytes) this.#watchStall();
-      else this.#params.onStuck("write_stall");
+      else this.#params.onStuck(ForcedClose.WRITE_STALL);
     });
   }
 }

@@ -5,6 +5,8 @@
 //   slabs:  [ ....####### ] [ ############# ] [ #####........ ]
 //                 ^read                            ^write
 
+import type { Holding } from "./buffered-bytes.ts";
+
 const firstSlabBytes = 2048;
 const slabBytes = 16_384;
 
@@ -13,6 +15,12 @@ export class SendQueue {
   #slabs: Buffer[] = [];
   #read = 0;
   #write = 0;
+  readonly #holding: Holding | undefined;
+
+  /** `holding`: where its slabs are counted. */
+  constructor(holding?: Holding) {
+    this.#holding = holding;
+  }
 
   /** Copies `chunk[from..]` to the end. */
   append(chunk: Buffer, from = 0): void {
@@ -24,6 +32,7 @@ export class SendQueue {
         const isSmall = slab === undefined && end - from <= firstSlabBytes;
         slab = Buffer.allocUnsafeSlow(isSmall ? firstSlabBytes : slabBytes);
         this.#slabs.push(slab);
+        this.#holding?.add(slab.length);
         this.#write = 0;
       }
       const copied = chunk.copy(slab, this.#write, from, end);
@@ -47,13 +56,15 @@ export class SendQueue {
     if (this.length === 0) {
       this.clear();
     } else if (this.#read === this.#slabs[0]!.length) {
-      this.#slabs.shift();
+      const slab = this.#slabs.shift()!;
+      this.#holding?.add(-slab.length);
       this.#read = 0;
     }
   }
 
   clear(): void {
     this.length = 0;
+    if (this.#holding !== undefined) for (const slab of this.#slabs) this.#holding.add(-slab.length);
     this.#slabs.length = 0;
     this.#read = 0;
     this.#write = 0;

@@ -6,7 +6,9 @@
 
 import type { Socket } from "node:net";
 import type { Clock } from "../../common/clock.ts";
+import { type Random, systemRandom } from "../../common/random.ts";
 import type { BodySource } from "./body.ts";
+import { type BufferedBytes, processBuffers } from "./buffered-bytes.ts";
 import { Connection } from "./connection.ts";
 import { type ConnectionEvents, defaultWindows, type Windows } from "./connection-params.ts";
 import { ConnectionError, type ErrorCode, type StreamError } from "./error-code.ts";
@@ -45,9 +47,15 @@ export interface ServerConnectionOptions {
   readonly onClose?: () => void;
   /** We closed the connection: `reason` is one word for metrics (see limits.ts), `detail` a sentence for a log. */
   readonly onForcedClose?: (reason: string, detail: string) => void;
+  /** We refused or reset one stream by a limit: one word for metrics (StreamRefusal in limits.ts). */
+  readonly onRefused?: (reason: string) => void;
   /** Instead of the defaults of limits.ts. */
   readonly limits?: Partial<Limits>;
   readonly windows?: Partial<Windows>;
+  /** Where what waits is counted; default: the process's. */
+  readonly buffers?: BufferedBytes;
+  /** For jitter; default: the process's. */
+  readonly random?: Random;
 }
 
 export class ServerConnection {
@@ -66,6 +74,7 @@ export class ServerConnection {
       slotFree() {},
       draining() {},
       forcedClose: (reason, detail) => options.onForcedClose?.(reason, detail),
+      refused: (reason) => options.onRefused?.(reason),
       closed: () => {
         options.onClose?.();
         for (const resolve of this.#drained.splice(0)) resolve();
@@ -77,6 +86,8 @@ export class ServerConnection {
       clock: options.clock,
       limits: { ...defaultLimits, ...options.limits },
       windows: { ...defaultWindows, ...options.windows },
+      buffers: options.buffers ?? processBuffers,
+      random: options.random ?? systemRandom,
       events,
     });
   }
@@ -87,16 +98,19 @@ export class ServerConnection {
 
   /** Two-step GOAWAY: (2^31-1), PING, the last id. Resolves when all streams have ended and the socket is closed. */
   drain(): Promise<void> {
-    if (this.#connection.isClosed) return Promise.resolve();
+    if (this.#connection.link.isClosed) return Promise.resolve();
     return new Promise((resolve) => {
       this.#drained.push(resolve);
-      this.#connection.drain();
+      this.#connection.ending.drain();
     });
   }
 
-  /** GOAWAY(code) and close; all streams die. `detail` goes into GOAWAY's debug text. */
-  destroy(code: ErrorCode, detail: string): void {
-    this.#connection.failed(new ConnectionError(code, detail));
+  /**
+   * GOAWAY(code) and close; all streams die. `detail` goes into GOAWAY's debug text, with `reason` (limits.ts) or the
+   * code's name before it.
+   */
+  destroy(code: ErrorCode, detail: string, reason?: string): void {
+    this.#connection.ending.failed(new ConnectionError(code, detail, reason));
   }
 }
 

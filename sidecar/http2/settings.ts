@@ -1,8 +1,9 @@
 // SETTINGS (RFC 9113 section 6.5): what we announce, and what a peer's frame makes of its values. Not the settings of
 // the process. connection.ts applies the result and acknowledges it.
 
-import { ConnectionError, ErrorCode } from "./error-code.ts";
+import { ConnectionError, ErrorCode, StreamError } from "./error-code.ts";
 import { encodeFrameHeader, encodeUint32, FrameType, frameHeaderBytes, loadUint32, maxWindow } from "./frames.ts";
+import type { HeaderFields } from "./header-field.ts";
 
 const Setting = {
   HEADER_TABLE_SIZE: 0x1,
@@ -65,6 +66,17 @@ export function applySettings(peer: PeerSettings, input: Buffer, start: number, 
         break;
     }
   }
+}
+
+/** Throws StreamError(neverProcessed) when a request's header is larger than the peer takes (section 10.5.1). */
+export function checkListSize(fields: HeaderFields, peer: PeerSettings): void {
+  const limit = peer.maxHeaderListBytes;
+  if (limit === Number.POSITIVE_INFINITY) return;
+  let bytes = 0;
+  for (let i = 0; i < fields.length; i++) bytes += fields[i]!.name.length + fields[i]!.value.length + 32;
+  if (bytes <= limit) return;
+  const detail = `request header of ${bytes} octets, the peer takes ${limit}`;
+  throw new StreamError(ErrorCode.ENHANCE_YOUR_CALM, "us", detail, true);
 }
 
 /** What we announce; HEADER_TABLE_SIZE and MAX_FRAME_SIZE keep their defaults. */

@@ -7,9 +7,11 @@
 // Hot: one object per stream with all fields set in the constructor; no closure, promise or timer.
 
 import { type BodySink, type BodySource, emptyBody } from "./body.ts";
+import type { Holding } from "./buffered-bytes.ts";
 import { ErrorCode, StreamError } from "./error-code.ts";
 import { ReceiveWindow } from "./flow-control.ts";
 import type { HeaderFields } from "./header-field.ts";
+import type { ReplyListener } from "./reply-listener.ts";
 import { SendQueue } from "./send-queue.ts";
 import type { Sender, SendingStream } from "./sender.ts";
 import { afterEndReceived, afterEndSent, maySend, StreamState } from "./stream-state.ts";
@@ -18,20 +20,12 @@ import { afterEndReceived, afterEndSent, maySend, StreamState } from "./stream-s
 export interface StreamHost {
   readonly isServer: boolean;
   readonly sender: Sender;
+  /** Where what waits is counted. */
+  readonly holding: Holding;
   /** RST_STREAM(code), and forget the stream. */
   resetStream(stream: Stream, code: ErrorCode): void;
   /** Both sides have ended. */
   forgetStream(stream: Stream): void;
-}
-
-/** Whoever sent a request is told of its response. */
-export interface ReplyListener {
-  /** The final response header; informational ones (1xx) are dropped. `end`: it was all. */
-  head(fields: HeaderFields, end: boolean, body: BodySource): void;
-  /** Instead of `head`: the request failed before a response header came. Afterwards `body` tells of failure. */
-  failed(error: StreamError): void;
-  /** Once, at the end, also after `failed`: the trailers, or undefined where there were none, or the error. */
-  ended(trailers: HeaderFields | undefined, error: StreamError | undefined): void;
 }
 
 export interface StreamParams {
@@ -61,7 +55,8 @@ export class Stream implements BodySource, BodySink, SendingStream {
   endsWithQueue = false;
   #trailersAfterQueue: HeaderFields | undefined = undefined;
   #source: BodySource | undefined = undefined;
-  #sentBytes = 0;
+  /** Octets of DATA that were sent. */
+  sentBytes = 0;
   /** Where in the connection's output the request's HEADERS begin; for `neverProcessed`. */
   headAt = 0;
   // The receiving side; connection.ts checks these before it delivers.
@@ -129,7 +124,7 @@ export class Stream implements BodySource, BodySink, SendingStream {
   }
 
   onClose(listener: (sentBytes: number) => void): void {
-    if (!maySend(this.state)) listener(this.#sentBytes);
+    if (!maySend(this.state)) listener(this.sentBytes);
     else if (this.#closeListeners === undefined) this.#closeListeners = [listener];
     else this.#closeListeners.push(listener);
   }
@@ -150,17 +145,15 @@ export class Stream implements BodySource, BodySink, SendingStream {
         return;
       }
       sent = sender.data(this, chunk, end);
-      this.#sentBytes += sent;
+      this.sentBytes += sent;
       if (sent === length) {
         this.#source?.grant(sent);
         if (end) this.#endSent();
         return;
       }
     }
-    if (queue === undefined) {
-      queue = new SendQueue();
-      this.queue = queue;
-    }
+    queue ??= new SendQueue(this.#host.holding);
+    this.queue = queue;
     queue.append(chunk, sent);
     this.endsWithQueue = end;
     if (this.sendWindow > 0) sender.ready(this);
@@ -170,7 +163,7 @@ export class Stream implements BodySource, BodySink, SendingStream {
 
   trailers(fields: HeaderFields): void {
     if (!maySend(this.state)) return;
-    if (this.queue !== undefined && this.queue.length > 0) {
+    if (this.isWaiting) {
       this.#trailersAfterQueue = fields;
       return;
     }
@@ -189,22 +182,30 @@ export class Stream implements BodySource, BodySink, SendingStream {
   }
 
   queueSent(bytes: number): void {
-    this.#sentBytes += bytes;
-    const isEmpty = this.queue === undefined || this.queue.length === 0;
+    this.sentBytes += bytes;
     const source = this.#source;
-    if (isEmpty && this.endsWithQueue) {
+    if (this.endsWithQueue && !this.isWaiting) {
       this.#endSent();
-    } else if (isEmpty && this.#trailersAfterQueue !== undefined) {
+    } else if (!this.isWaiting && this.#trailersAfterQueue !== undefined) {
       this.#host.sender.headers(this.id, this.#trailersAfterQueue, true);
       this.#endSent();
     }
     source?.grant(bytes);
   }
 
+  /** Octets that wait, in either direction. */
+  get heldBytes(): number {
+    return (this.queue?.length ?? 0) + (this.#received?.length ?? 0);
+  }
+
+  get isWaiting(): boolean {
+    return this.queue !== undefined && this.queue.length > 0;
+  }
+
   /** The window grew (WINDOW_UPDATE) or moved (SETTINGS); the caller has checked it for overflow. */
   moveSendWindow(by: number): void {
     this.sendWindow += by;
-    if (this.sendWindow > 0 && this.queue !== undefined && this.queue.length > 0) this.#host.sender.ready(this);
+    if (this.sendWindow > 0 && this.isWaiting) this.#host.sender.ready(this);
   }
 
   #endSent(): void {
@@ -219,9 +220,9 @@ export class Stream implements BodySource, BodySink, SendingStream {
       // The response is complete and the request is not: nobody wants the rest (RFC 9113 section 8.1).
       this.state = StreamState.CLOSED;
       this.#host.resetStream(this, ErrorCode.NO_ERROR);
-      if (!this.#isDiscarding) {
-        this.#breakOff(new StreamError(ErrorCode.NO_ERROR, "us", `stream ${this.id}: response was complete`));
-      }
+    }
+    if (this.#hasUnread) {
+      this.#breakOff(new StreamError(ErrorCode.NO_ERROR, "us", `stream ${this.id}: response was complete`));
     }
     this.#tellClosed();
   }
@@ -242,9 +243,10 @@ export class Stream implements BodySource, BodySink, SendingStream {
       const chunk = received.peek(received.length);
       const isLast = chunk.length === received.length;
       sink.data(chunk, isLast && endsWithData);
-      if (this.#sink !== sink) return;
-      received.drop(chunk.length);
+      if (this.#sink === sink) received.drop(chunk.length);
+      else received.clear();
     }
+    if (this.#sink !== sink) return;
     if (this.#receivedTrailers !== undefined) sink.trailers(this.#receivedTrailers);
     else if (endsWithData && received === undefined) sink.data(noBytes, true);
   }
@@ -260,10 +262,10 @@ export class Stream implements BodySource, BodySink, SendingStream {
    * the response is complete, since a reset at once would take the response with it.
    */
   cancel(code: ErrorCode): void {
+    this.#dropReceived();
     if (this.#host.isServer) {
       if (this.#receivedEnd) return;
       this.#isDiscarding = true;
-      this.#received = undefined;
       this.#sink = undefined;
       return;
     }
@@ -300,7 +302,7 @@ export class Stream implements BodySource, BodySink, SendingStream {
     if (this.#sink !== undefined) {
       this.#sink.data(chunk, end);
     } else if (!this.#isDiscarding && (chunk.length > 0 || end)) {
-      if (this.#received === undefined && chunk.length > 0) this.#received = new SendQueue();
+      if (this.#received === undefined && chunk.length > 0) this.#received = new SendQueue(this.#host.holding);
       if (chunk.length > 0) this.#received?.append(chunk);
     }
     if (end) this.#endReceived(undefined);
@@ -346,7 +348,7 @@ export class Stream implements BodySource, BodySink, SendingStream {
         this.#abortListeners = undefined;
         if (listeners !== undefined) for (const listener of listeners) listener(error);
       }
-      if (!this.#receivedEnd && !this.#isDiscarding) this.#breakOff(error);
+      if (this.#hasUnread) this.#breakOff(error);
       this.#tellClosed();
       return;
     }
@@ -372,16 +374,26 @@ export class Stream implements BodySource, BodySink, SendingStream {
   /** Nothing more is received: drops what waits, and tells the sink, now or when one is attached. */
   #breakOff(error: StreamError): void {
     this.#failure = error;
-    this.#received = undefined;
+    this.#dropReceived();
     const sink = this.#sink;
     this.#sink = undefined;
     sink?.abort(error);
   }
 
+  /** Of a request: more may come, or came and nobody took it. */
+  get #hasUnread(): boolean {
+    return this.#received !== undefined || (!this.#receivedEnd && !this.#isDiscarding);
+  }
+
+  #dropReceived(): void {
+    this.#received?.clear();
+    this.#received = undefined;
+  }
+
   #tellClosed(): void {
     const listeners = this.#closeListeners;
     this.#closeListeners = undefined;
-    if (listeners !== undefined) for (const listener of listeners) listener(this.#sentBytes);
+    if (listeners !== undefined) for (const listener of listeners) listener(this.sentBytes);
   }
 }
 

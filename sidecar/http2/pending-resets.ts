@@ -1,0 +1,32 @@
+// Streams that we reset before their response was complete, and of which the server may not know yet: until it has
+// answered a PING that went out behind the RST_STREAM, they count against its MAX_CONCURRENT_STREAMS. So a client of
+// ours that opens and cancels cannot have more work under way at a server than that allows (CVE-2023-44487).
+//
+// One PING at a time, and no further one before the server has sent HEADERS or DATA again: servers count PINGs and take
+// the count back when they send (gRFC A8). Resets in between are not counted. Pure.
+
+export const resetPing: Buffer = Buffer.from("ferry-rs", "latin1");
+
+export class PendingResets {
+  count = 0;
+  #mayPing = true;
+
+  /** A stream was reset. True: send the PING now. */
+  add(): boolean {
+    if (!this.#mayPing) return false;
+    this.count++;
+    return this.count === 1;
+  }
+
+  /** The PING was answered. */
+  confirm(): void {
+    if (this.count === 0) return;
+    this.count = 0;
+    this.#mayPing = false;
+  }
+
+  /** HEADERS or DATA came. */
+  heard(): void {
+    this.#mayPing = true;
+  }
+}
