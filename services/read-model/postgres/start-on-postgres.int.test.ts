@@ -117,14 +117,14 @@ describe.each(services)("the start of %s on Postgres", (name: ServiceName) => {
     );
   });
 
-  test.runIf(name === "quote-projector")(
-    "a role that may not make schemas: at once, with where to read on",
-    async () => {
+  // quote-query makes nothing, so it needs no such right.
+  if (name === "quote-projector") {
+    test("a role that may not make schemas: at once, with where to read on", async () => {
       const { pathname } = new URL(databaseUrl);
       expect(await refusal(as("ferry:s3cret"))).toBe(
         `${where(pathname.slice(1))}: permission denied for database ${pathname.slice(1)}; ` +
           "docs/how-to/postgres.md says what each role may do\n",
       );
-    },
-  );
+    });
+  }
 });
