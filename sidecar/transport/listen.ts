@@ -3,10 +3,13 @@
 
 import { createServer, type Server, type Socket } from "node:net";
 import type { Clock } from "../../common/clock.ts";
+import type { Random } from "../../common/random.ts";
+import type { BufferedBytes } from "../http2/buffered-bytes.ts";
 import type { Windows } from "../http2/connection-params.ts";
 import { ErrorCode } from "../http2/error-code.ts";
-import type { Limits } from "../http2/limits.ts";
+import { defaultLimits, ForcedClose, type Limits } from "../http2/limits.ts";
 import { ServerConnection, type ServerStream } from "../http2/server.ts";
+import { ClientAddresses } from "./client-addresses.ts";
 import { TlsAcceptor, type TlsListenOptions } from "./tls-accept.ts";
 import type { PeerCertificate } from "./tls-peer.ts";
 
@@ -24,12 +27,16 @@ export interface ListenOptions {
   readonly port: number;
   readonly onRequest: (stream: ServerStream, connection: RemoteConnection) => void;
   readonly clock: Clock;
-  /** A connection was closed by us, for this reason (see http2/limits.ts). */
+  /** A connection was closed by us, for this reason (ForcedClose in http2/limits.ts). */
   readonly onForcedClose?: (reason: string, detail: string) => void;
+  /** One stream was refused or reset by a limit, for this reason (StreamRefusal in http2/limits.ts). */
+  readonly onRefused?: (reason: string) => void;
+  /** Instead of the defaults of http2/limits.ts, those of the listener itself included. */
   readonly limits?: Partial<Limits>;
   readonly windows?: Partial<Windows>;
-  /** Further connections are dropped at once; default 10,000. */
-  readonly maxConnections?: number;
+  /** Where what waits is counted, and what spreads ages; default: the process's. */
+  readonly buffers?: BufferedBytes;
+  readonly random?: Random;
   /** Takes TLS and nothing else. */
   readonly tls?: TlsListenOptions;
 }
@@ -51,11 +58,21 @@ export async function listenHttp2(options: ListenOptions): Promise<Listening> {
   const open = new Set<ServerConnection>();
   const tls =
     options.tls === undefined ? undefined : new TlsAcceptor(options.tls, options.clock, options.onForcedClose);
+  const limits = { ...defaultLimits, ...options.limits };
+  const addresses = new ClientAddresses(limits.maxConnectionsPerAddress);
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    if (!enter(socket, addresses)) {
+      const detail = `${socket.remoteAddress}: ${limits.maxConnectionsPerAddress} connections already`;
+      options.onForcedClose?.(ForcedClose.CONNECTIONS_PER_ADDRESS, detail);
+      return;
+    }
     if (tls === undefined) accept(socket, options, open);
     else tls.accept(socket, (secured, certificate) => accept(secured, options, open, certificate));
   });
-  server.maxConnections = options.maxConnections ?? 10_000;
+  server.maxConnections = limits.maxConnections;
+  server.on("drop", () => {
+    options.onForcedClose?.(ForcedClose.CONNECTIONS, `${limits.maxConnections} connections already`);
+  });
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.listen({ host: options.host, port: options.port, backlog: 1024 }, () => {
@@ -65,6 +82,18 @@ export async function listenHttp2(options: ListenOptions): Promise<Listening> {
       resolve(new Listener({ server, tls, clock: options.clock, open }));
     });
   });
+}
+
+/** Counts the socket under its client's address until it is closed, or closes it. */
+function enter(socket: Socket, addresses: ClientAddresses): boolean {
+  const address = socket.remoteAddress ?? "";
+  if (!addresses.enter(address)) {
+    socket.on("error", () => {});
+    socket.destroy();
+    return false;
+  }
+  socket.on("close", () => addresses.leave(address));
+  return true;
 }
 
 function accept(
@@ -80,6 +109,9 @@ function accept(
     onRequest: (stream) => options.onRequest(stream, remote),
     onClose: () => open.delete(connection),
     ...(options.onForcedClose === undefined ? {} : { onForcedClose: options.onForcedClose }),
+    ...(options.onRefused === undefined ? {} : { onRefused: options.onRefused }),
+    ...(options.buffers === undefined ? {} : { buffers: options.buffers }),
+    ...(options.random === undefined ? {} : { random: options.random }),
     ...(options.limits === undefined ? {} : { limits: options.limits }),
     ...(options.windows === undefined ? {} : { windows: options.windows }),
   });
@@ -125,7 +157,9 @@ class Listener implements Listening {
   async drain(graceMs: number): Promise<void> {
     await this.close();
     const timer = this.#clock.after(graceMs, () => {
-      for (const connection of this.#open) connection.destroy(ErrorCode.NO_ERROR, "drain took too long");
+      for (const connection of this.#open) {
+        connection.destroy(ErrorCode.NO_ERROR, `drain took more than ${graceMs} ms`, ForcedClose.DRAIN_TIMEOUT);
+      }
       this.#tls?.destroy();
     });
     const drainOpen = () => Promise.all([...this.#open].map((connection) => connection.drain()));
