@@ -8,6 +8,7 @@ export const settingNames: readonly string[] = [
   "FERRY_ADVERTISE",
   "FERRY_APP",
   "FERRY_APP_PID",
+  "FERRY_CONSUL_GRPC_CHECK",
   "FERRY_DESCRIPTORS",
   "FERRY_DRAIN_GRACE",
   "FERRY_DRAIN_PROPAGATION",

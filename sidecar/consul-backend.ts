@@ -23,7 +23,10 @@ export async function openConsulBackend(
   log.info(`${client.name} is version ${version}`);
   log.info("calls between sidecars are plaintext: certificates of Consul's CA are not used yet");
   const watches = new ConsulWatches({ client, clock, random: systemRandom, onProblem });
-  const registry = new ConsulRegistry({ client, watches, clock, onProblem });
+  const registry = new ConsulRegistry({
+    ...{ client, watches, clock, onProblem },
+    hasGrpcCheck: settings.consulGrpcCheck === "on",
+  });
   return {
     registry,
     startChains: async ({ signal, extend }) =>

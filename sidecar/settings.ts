@@ -106,6 +106,12 @@ export const sidecarRows = {
     doc: "The folder of config entries, in Consul's form; watched, an edit acts on the next call. With Consul: not read.",
   },
   ...consulRows,
+  consulGrpcCheck: {
+    env: "FERRY_CONSUL_GRPC_CHECK",
+    parse: parseOneOf("on", "off"),
+    fallback: "off",
+    doc: "With Consul: the agent asks the application's health itself as well, through the sidecar; for an agent that reaches it.",
+  },
   descriptors: {
     env: "FERRY_DESCRIPTORS",
     parse: parseText,

@@ -32,8 +32,15 @@ export function sidecarIdOf(instanceId: string): string {
   return `${instanceId}-sidecar-proxy`;
 }
 
+export interface CheckedState {
+  readonly health: Health;
+  readonly note: string;
+  /** The agent asks as well, by grpc.health.v1 at the registered address: wherever it runs, it must reach that. */
+  readonly hasGrpcCheck?: boolean | undefined;
+}
+
 /** The body for /v1/agent/service/register of the instance itself, with the check that we feed. */
-export function registrationBody(registration: Registration, state: { health: Health; note: string }): unknown {
+export function registrationBody(registration: Registration, state: CheckedState): unknown {
   const { id, service } = registration;
   return {
     ...placeOf(registration),
@@ -48,7 +55,20 @@ export function registrationBody(registration: Registration, state: { health: He
         // A sidecar that was killed leaves its registration behind.
         DeregisterCriticalServiceAfter: deregisterAfter,
       },
+      ...(state.hasGrpcCheck === true ? [grpcCheck(registration, state.health)] : []),
     ],
+  };
+}
+
+function grpcCheck({ id, host, port }: Registration, health: Health) {
+  return {
+    CheckID: `ferry-grpc:${id}`,
+    Name: "grpc.health.v1 through the sidecar, as the agent sees it",
+    GRPC: host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`,
+    Interval: "5s",
+    Timeout: "2s",
+    // Not critical until the first answer: the sidecar has just asked.
+    Status: health,
   };
 }
 

@@ -24,6 +24,8 @@ export interface ConsulInstanceDeps {
   readonly watches: ConsulWatches;
   readonly clock: Clock;
   readonly onProblem: (sentence: string) => void;
+  /** The agent is to ask for the health itself, beside what it is told. */
+  readonly hasGrpcCheck?: boolean;
 }
 
 const heartbeatMs = (ttlSeconds * 1_000) / 3;
@@ -108,7 +110,7 @@ export class ConsulInstance implements RegistrationHandle {
     // A life before this one under the same id may have ended in its drain; what an operator put there stays.
     if (why === "first") await this.#endOwnMaintenance();
     // The instance last: what feeds its check then knows that both are there.
-    const state = { health: this.#health, note: this.#note };
+    const state = { health: this.#health, note: this.#note, hasGrpcCheck: this.#deps.hasGrpcCheck };
     for (const body of [sidecarBody(this.#registration), registrationBody(this.#registration, state)]) {
       const query = { "replace-existing-checks": "true" };
       await client.expectOk({ method: "PUT", path: "agent/service/register", query, body });

@@ -18,6 +18,8 @@ export interface ConsulRegistryOptions {
   readonly watches: ConsulWatches;
   readonly clock: Clock;
   readonly onProblem: (sentence: string) => void;
+  /** Instances that are registered here get a gRPC check by the agent as well. Default false. */
+  readonly hasGrpcCheck?: boolean;
 }
 
 type Services = ReadonlyMap<string, readonly string[]>;
