@@ -5,11 +5,12 @@
 import type { Metadata } from "@grpc/grpc-js";
 import { Command } from "commander";
 import { systemClock } from "../common/clock.ts";
+import { formatAddress } from "../common/settings.ts";
 import { type CallOutcome, type LoadFigures, openLoop } from "./bench/open-loop.ts";
 import { readHeaders, readTimeout, targetAddress } from "./call.ts";
 import { type Console, openConsole, table } from "./console.ts";
 import { CommandError, exitOk, exitUnmet, UsageError } from "./exit.ts";
-import { formatAddress, isLoopback } from "./grpc/address.ts";
+import { isLoopback } from "./grpc/address.ts";
 import { attemptsOf, failureDetails } from "./grpc/failure-details.ts";
 import { type CallableMethod, findMethod } from "./grpc/method.ts";
 import { openClient, rawCall } from "./grpc/raw-call.ts";

@@ -3,10 +3,10 @@
 
 import { type Client, Metadata } from "@grpc/grpc-js";
 import { Command } from "commander";
-import { type Address, parseDurationMs } from "../common/settings.ts";
+import { type Address, formatAddress, parseDurationMs } from "../common/settings.ts";
 import { type Console, openConsole } from "./console.ts";
 import { exitOk, exitUnmet, reasonOf, UsageError } from "./exit.ts";
-import { formatAddress, readAddress } from "./grpc/address.ts";
+import { readAddress } from "./grpc/address.ts";
 import { type ClientSpan, startClientSpan } from "./grpc/client-span.ts";
 import { attemptsOf, failureDetails } from "./grpc/failure-details.ts";
 import { type CallableMethod, findMethod, parseMethodName } from "./grpc/method.ts";

@@ -4,7 +4,7 @@
 import { Command } from "commander";
 import { jsonLog } from "../common/json-log.ts";
 import { formatAddress } from "../common/settings.ts";
-import { startProxy } from "../sidecar/proxy.ts";
+import { type ProxyTls, type ProxyUpstreamTls, startProxy } from "../sidecar/proxy.ts";
 import { openConsole } from "./console.ts";
 import { CommandError, exitOk, reasonOf, UsageError } from "./exit.ts";
 import { readAddress } from "./grpc/address.ts";
@@ -14,6 +14,12 @@ interface ProxyOptions {
   listen: string;
   upstream: string;
   workers: string;
+  tlsCert?: string;
+  tlsKey?: string;
+  tlsClientCa?: string;
+  upstreamTls?: boolean;
+  upstreamCa?: string;
+  upstreamServerName?: string;
   json?: boolean;
 }
 
@@ -25,6 +31,12 @@ export function proxyCommand(finish: (code: number) => void): Command {
     .option("--listen <host:port>", "where to listen; port 0 takes a free one", "127.0.0.1:0")
     .requiredOption("--upstream <host:port>", "the server that every call goes to")
     .option("--workers <number>", "processes that share the port; only 1 so far", "1")
+    .option("--tls-cert <file>", "listen by TLS with this certificate (PEM, its authorities behind it); followed")
+    .option("--tls-key <file>", "the certificate's key (PEM)")
+    .option("--tls-client-ca <file>", "demand client certificates of these authorities (PEM)")
+    .option("--upstream-tls", "dial the upstream by TLS")
+    .option("--upstream-ca <file>", "trust these authorities (PEM) instead of the system's")
+    .option("--upstream-server-name <name>", "the name in the upstream's certificate; default: its host")
     .option("--json", "one JSON object a line on stdout")
     .action(async (options: ProxyOptions) => finish(await proxy(options)));
 }
@@ -34,14 +46,21 @@ async function proxy(options: ProxyOptions): Promise<number> {
   if (options.workers !== "1") throw new UsageError(`--workers ${options.workers}: expected 1`);
   const listen = readAddress("--listen", options.listen);
   const upstream = readAddress("--upstream", options.upstream);
+  const tls = { ...readTls(options), ...readUpstreamTls(options) };
+  const isTls = tls.tls !== undefined;
   const log = jsonLog("proxy", "info");
   const signal = untilSignal();
   try {
-    const running = await startProxy({ listen, upstream, log }).catch((error: unknown) => {
-      throw new CommandError(`cannot listen on ${formatAddress(listen)}: ${reasonOf(error)}`);
+    const running = await startProxy({ listen, upstream, log, ...tls }).catch((error: unknown) => {
+      const isFile = error instanceof Error && error.name === "TlsFileError";
+      throw new CommandError(isFile ? error.message : `cannot listen on ${formatAddress(listen)}: ${reasonOf(error)}`);
     });
-    out.say(`${running.listen} to ${formatAddress(upstream)}; admin on ${running.admin}; Ctrl-C drains it`);
-    out.event("ready", { listen: running.listen, admin: running.admin, pid: process.pid });
+    const by = { listener: isTls ? " (TLS)" : "", upstream: tls.upstreamTls === undefined ? "" : " (TLS)" };
+    out.say(
+      `${running.listen}${by.listener} to ${formatAddress(upstream)}${by.upstream}; admin on ${running.admin}; Ctrl-C drains it`,
+    );
+    const { listen: at, admin } = running;
+    out.event("ready", { listen: at, ...(isTls && { tls: true }), admin, pid: process.pid });
     await signal.first;
     signal.onImpatience(() => running.hurry());
     await running.drain(drainGraceMs);
@@ -49,4 +68,25 @@ async function proxy(options: ProxyOptions): Promise<number> {
   } finally {
     signal.close();
   }
+}
+
+function readTls({ tlsCert, tlsKey, tlsClientCa }: ProxyOptions): { tls?: ProxyTls } {
+  if (tlsCert === undefined && tlsKey === undefined) {
+    if (tlsClientCa !== undefined) throw new UsageError("--tls-client-ca: expected --tls-cert and --tls-key with it");
+    return {};
+  }
+  if (tlsKey === undefined) throw new UsageError("--tls-cert: expected --tls-key with it");
+  if (tlsCert === undefined) throw new UsageError("--tls-key: expected --tls-cert with it");
+  const files = { certFile: tlsCert, keyFile: tlsKey };
+  return { tls: tlsClientCa === undefined ? files : { ...files, clientCaFile: tlsClientCa } };
+}
+
+function readUpstreamTls(options: ProxyOptions): { upstreamTls?: ProxyUpstreamTls } {
+  const { upstreamTls: isTls, upstreamCa: caFile, upstreamServerName: serverName } = options;
+  if (isTls !== true) {
+    const lone = caFile !== undefined ? "--upstream-ca" : serverName !== undefined ? "--upstream-server-name" : "";
+    if (lone !== "") throw new UsageError(`${lone}: expected --upstream-tls with it`);
+    return {};
+  }
+  return { upstreamTls: { ...(caFile !== undefined && { caFile }), ...(serverName !== undefined && { serverName }) } };
 }

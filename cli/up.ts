@@ -5,10 +5,10 @@
 
 import { Command } from "commander";
 import { systemClock, wait } from "../common/clock.ts";
-import type { Address } from "../common/settings.ts";
+import { type Address, formatAddress } from "../common/settings.ts";
 import { type Console, openConsole } from "./console.ts";
 import { CommandError, exitOk } from "./exit.ts";
-import { formatAddress, readAddress } from "./grpc/address.ts";
+import { readAddress } from "./grpc/address.ts";
 import { type CliSettings, readCliSettings } from "./settings.ts";
 import { collectStatus } from "./status/collect-status.ts";
 import { findTroubles, type MeshStatus } from "./status/mesh-status.ts";

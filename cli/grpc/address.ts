@@ -12,10 +12,6 @@ export function readAddress(option: string, text: string): Address {
   }
 }
 
-export function formatAddress(address: Address): string {
-  return address.host.includes(":") ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
-}
-
 /** 127.0.0.0/8, ::1 or localhost. */
 export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);

@@ -5,8 +5,7 @@
 import { Client, type ClientDuplexStream, credentials, Metadata, type StatusObject, status } from "@grpc/grpc-js";
 import { systemClock } from "../../common/clock.ts";
 import { randomHex } from "../../common/random.ts";
-import type { Address } from "../../common/settings.ts";
-import { formatAddress } from "./address.ts";
+import { type Address, formatAddress } from "../../common/settings.ts";
 
 export interface RawCallParams {
   /** As `/quoter.query.v1.QuoteQueryService/GetQuote`. */

@@ -3,8 +3,7 @@
 // healthy. At the end it leaves the rotation and drains while the application still answers, and goes last.
 
 import type { Random } from "../../common/random.ts";
-import type { Address } from "../../common/settings.ts";
-import { formatAddress } from "../grpc/address.ts";
+import { type Address, formatAddress } from "../../common/settings.ts";
 import type { ChildDeps, ChildExit, ChildSpec, ReadyLine } from "./child.ts";
 import { freePort } from "./free-port.ts";
 import { logFileOf, removeInstanceProcesses, writeInstanceProcesses } from "./home.ts";

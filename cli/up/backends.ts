@@ -5,12 +5,12 @@
 import type { NetConnectOpts } from "node:net";
 import type { Clock } from "../../common/clock.ts";
 import { consulAccess } from "../../common/consul-settings.ts";
+import { formatAddress } from "../../common/settings.ts";
 import { parseNatsUrl } from "../../services/events/jetstream/nats-address.ts";
 import { parseDatabaseUrl } from "../../services/read-model/postgres/database-address.ts";
 import { awaitConsul } from "../../sidecar/discovery/consul/await-consul.ts";
 import { ConsulClient } from "../../sidecar/discovery/consul/consul-client.ts";
 import { CommandError, reasonOf } from "../exit.ts";
-import { formatAddress } from "../grpc/address.ts";
 import type { CliSettings } from "../settings.ts";
 import { awaitReachable } from "./reachable.ts";
 

@@ -6,8 +6,7 @@
 
 import { systemClock } from "../../common/clock.ts";
 import { systemRandom } from "../../common/random.ts";
-import { type Address, parseDurationMs } from "../../common/settings.ts";
-import { formatAddress } from "../grpc/address.ts";
+import { type Address, formatAddress, parseDurationMs } from "../../common/settings.ts";
 import type { ReadyLine } from "../supervise/child.ts";
 import { logFileOf, type StackProcess } from "../supervise/home.ts";
 import { Instance, type InstanceDeps } from "../supervise/instance.ts";
