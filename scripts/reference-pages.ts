@@ -21,7 +21,8 @@ export interface FerryKey {
 const note = (source: string) => `Generated from \`${source}\` by \`npm run docs\`; do not edit.`;
 
 const retryWords = {
-  always: "always: it provably never ran",
+  always: "always: it was never sent",
+  once: "once, at once: it provably did not run",
   idempotent: "only methods marked idempotent: it may have run",
   never: "never",
 } as const;

@@ -24,7 +24,10 @@ export function whereOf(call: Call): string {
   return `${endpoint.host}:${endpoint.port} (${endpoint.service}${version})`;
 }
 
-/** Which kind of failure a broken stream is (RFC 9113 section 8.7 for what provably did not run). */
+/**
+ * Which kind of failure a broken stream is: RFC 9113 section 8.7 for what provably did not run, gRPC's table of codes
+ * for what the peer reset. A code that would blame the caller for our connection to the peer is not passed on.
+ */
 export function failureOfStream(error: StreamError, where: string): ProxyFailure {
   return new ProxyFailure(kindOfStream(error), where, error.message, { cause: error });
 }
@@ -33,9 +36,33 @@ function kindOfStream(error: StreamError): FailureKind {
   if (error.neverProcessed) {
     if (error.code === ErrorCode.SETTINGS_TIMEOUT) return "connect_timeout";
     if (error.initiator === "connection") return "connect_failed";
-    return "refused";
+    return error.initiator === "us" && error.code === ErrorCode.ENHANCE_YOUR_CALM ? "header_too_large" : "refused";
   }
-  if (error.initiator === "connection") return "connection_lost";
+  if (error.initiator === "connection") return brokeRules(error.code) ? "upstream_protocol" : "connection_lost";
   if (error.initiator === "us") return "upstream_protocol";
-  return error.code === ErrorCode.NO_ERROR ? "upstream_protocol" : "reset_by_upstream";
+  switch (error.code) {
+    case ErrorCode.NO_ERROR:
+      return "upstream_protocol";
+    case ErrorCode.CANCEL:
+      return "cancelled_by_upstream";
+    case ErrorCode.ENHANCE_YOUR_CALM:
+      return "upstream_overloaded";
+    default:
+      return "reset_by_upstream";
+  }
+}
+
+/** We closed the connection because of what the peer sent; a loss has INTERNAL_ERROR or CANCEL. */
+function brokeRules(code: ErrorCode): boolean {
+  switch (code) {
+    case ErrorCode.PROTOCOL_ERROR:
+    case ErrorCode.FRAME_SIZE_ERROR:
+    case ErrorCode.FLOW_CONTROL_ERROR:
+    case ErrorCode.STREAM_CLOSED:
+    case ErrorCode.COMPRESSION_ERROR:
+    case ErrorCode.ENHANCE_YOUR_CALM:
+      return true;
+    default:
+      return false;
+  }
 }

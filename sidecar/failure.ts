@@ -8,10 +8,11 @@ import { Status } from "./grpc/status.ts";
 export type Fault = "caller" | "ferry" | "config" | "upstream";
 
 /**
- * What may be done with a failed try. `always`: the request provably never ran. `idempotent`: it may have run, so only
- * a method marked idempotent is sent again. `never`: another try cannot help.
+ * What may be done with a failed try. `always`: the request was never sent. `once`: it was sent and provably never ran;
+ * who is refused twice is told. `idempotent`: it may have run, so only a method marked idempotent is sent again.
+ * `never`: another try cannot help. (RFC 9113 section 8.7, gRFC A6)
  */
-export type Retry = "always" | "idempotent" | "never";
+export type Retry = "always" | "once" | "idempotent" | "never";
 
 export interface FailureRow {
   /** The gRPC status that the caller sees. */
@@ -63,9 +64,16 @@ export const failures = {
   refused: {
     status: Status.UNAVAILABLE,
     httpStatus: 503,
-    retry: "always",
+    retry: "once",
     fault: "upstream",
     sentence: "The instance refused the call before it began to work on it, for example while it drains.",
+  },
+  header_too_large: {
+    status: Status.RESOURCE_EXHAUSTED,
+    httpStatus: 431,
+    retry: "never",
+    fault: "caller",
+    sentence: "The request's header is larger than the instance accepts; send less metadata or raise its limit.",
   },
   connection_lost: {
     status: Status.UNAVAILABLE,
@@ -75,16 +83,30 @@ export const failures = {
     sentence: "The connection to the instance broke while it worked on the call; the call may have taken effect.",
   },
   reset_by_upstream: {
-    status: Status.UNAVAILABLE,
+    status: Status.INTERNAL,
     httpStatus: 502,
     retry: "idempotent",
     fault: "upstream",
     sentence: "The instance broke the call off without a status; the call may have taken effect.",
   },
+  cancelled_by_upstream: {
+    status: Status.CANCELLED,
+    httpStatus: 502,
+    retry: "idempotent",
+    fault: "upstream",
+    sentence: "The instance cancelled the call (RST_STREAM with CANCEL); the call may have taken effect.",
+  },
+  upstream_overloaded: {
+    status: Status.RESOURCE_EXHAUSTED,
+    httpStatus: 503,
+    retry: "never",
+    fault: "upstream",
+    sentence: "The instance broke the call off because it gets too much (ENHANCE_YOUR_CALM); send less.",
+  },
   upstream_protocol: {
     status: Status.INTERNAL,
     httpStatus: 502,
-    retry: "never",
+    retry: "idempotent",
     fault: "upstream",
     sentence: "The instance answered with something that is not valid HTTP/2 or gRPC.",
   },

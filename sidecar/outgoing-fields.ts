@@ -1,6 +1,9 @@
 // The request header that the next hop gets: what the caller sent, with the fields that a hop must change. Pure; hot:
 // runs once per try. Fields that stay are passed on as the same objects, order kept (gRPC keeps order only among equal
-// names, so nothing is ever sorted).
+// names, so nothing is ever sorted; only :method goes to the front, where both ends look for it).
+//
+// Guarantees: at most one authority, as `:authority` (RFC 9113 section 8.3.1); `te: trailers` with every gRPC call, as
+// its specification asks of clients; no `expect`, which serve-calls.ts has answered.
 
 import type { Call } from "./call.ts";
 import { formatGrpcTimeout } from "./grpc/timeout.ts";
@@ -22,17 +25,35 @@ export function outgoingFields(facts: OutgoingFacts): HeaderFields {
   const { call, attempt, leftMs, changes } = facts;
   const fields: HeaderField[] = [];
   let hasRequestId = false;
+  let hasAuthority = false;
+  let hasTe = false;
+  let host: HeaderField | undefined;
   for (const field of call.fields) {
     switch (field.name) {
       case "grpc-timeout":
       case "traceparent":
       case "grpc-previous-rpc-attempts":
+      case "expect":
         continue;
+      case "host":
+        host = field;
+        continue;
+      case ":method":
+        fields.unshift(field);
+        continue;
+      case ":authority":
+        hasAuthority = true;
+        break;
+      case "te":
+        hasTe = true;
+        break;
       case "x-request-id":
         hasRequestId = true;
     }
     fields.push(field);
   }
+  if (host !== undefined && !hasAuthority) fields.splice(1, 0, new HeaderField(":authority", host.value));
+  if (call.isGrpc && !hasTe) fields.push(teTrailers);
   // Behind the pseudo fields, as the gRPC specification asks.
   if (leftMs !== Number.POSITIVE_INFINITY) fields.push(new HeaderField("grpc-timeout", formatGrpcTimeout(leftMs)));
   fields.push(new HeaderField("traceparent", traceparentOf(call.trace)));
@@ -41,6 +62,8 @@ export function outgoingFields(facts: OutgoingFacts): HeaderFields {
   if (attemptsBefore > 0) fields.push(new HeaderField("grpc-previous-rpc-attempts", String(attemptsBefore)));
   return changes.length === 0 ? fields : changedFields(fields, changes);
 }
+
+const teTrailers = new HeaderField("te", "trailers");
 
 /** `fields` after each change in turn: removals, then what is set, then what is added. Pseudo fields never change. */
 export function changedFields(fields: HeaderFields, changes: readonly HeaderChange[]): HeaderFields {

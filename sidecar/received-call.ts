@@ -38,6 +38,8 @@ export class ReceivedCall implements Call {
   readonly peer: PeerIdentity | undefined;
   readonly previousAttempts: number;
   readonly requestId: string;
+  /** The caller waits for 100 before it sends its body (RFC 9110 section 10.1.1). */
+  readonly expectsContinue: boolean;
   readonly notes: CallNotes = { route: undefined, endpoint: undefined, attempts: 0 };
   #cancelled: ProxyFailure | undefined = undefined;
   #listeners: ((failure: ProxyFailure) => void)[] = [];
@@ -51,6 +53,7 @@ export class ReceivedCall implements Call {
     let traceparent: string | undefined;
     let attempts: string | undefined;
     let requestId = "";
+    let expects = false;
     const fields = request.fields;
     for (let i = 0; i < fields.length; i++) {
       const { name, value } = fields[i]!;
@@ -76,12 +79,16 @@ export class ReceivedCall implements Call {
         case "grpc-previous-rpc-attempts":
           attempts = value;
           break;
+        case "expect":
+          expects = value.toLowerCase() === "100-continue";
+          break;
         case "x-request-id":
           requestId = value;
           break;
       }
     }
     this.path = path;
+    this.expectsContinue = expects && !request.endsWithHead;
     this.authority = authority === "" ? host : authority;
     this.fields = fields;
     this.body = request.body;

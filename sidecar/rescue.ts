@@ -1,14 +1,16 @@
 // The one net that catches. Whatever goes wrong further in becomes, here and only here, a reply that explains itself:
-// before the header a reply of Ferry's own, after it trailers with a status, so that a gRPC caller never has to guess
-// from a reset. Sits inside the recording layers, so that they see what the caller sees.
+// before the header a reply of Ferry's own, after it trailers with a status, so that a gRPC caller does not have to
+// guess from a reset. A reply that breaks off inside a message is reset all the same: trailers there would be gRPC that
+// nobody may send. Sits inside the recording layers, so that they see what the caller sees.
 
 import { asFailure } from "./as-failure.ts";
 import type { Call, Outcome, Reply } from "./call.ts";
 import type { ProxyFailure } from "./failure.ts";
 import { failureReply, failureTrailers } from "./grpc/failure-reply.ts";
+import { MessageBoundary } from "./grpc/message-boundary.ts";
 import type { BodySink, BodySource } from "./http2/body.ts";
 import { ErrorCode, StreamError } from "./http2/error-code.ts";
-import type { HeaderFields } from "./http2/header-field.ts";
+import { fieldValue, type HeaderFields } from "./http2/header-field.ts";
 import type { Layer } from "./stack.ts";
 
 /** `reportDefect` gets what should not have happened, with the id that the caller is told. */
@@ -22,19 +24,25 @@ export function rescue(reportDefect: (error: unknown, requestId: string) => void
       };
       try {
         const reply = await next(call);
-        return call.isGrpc && !reply.endsWithHead ? new RescuedReply(reply, explain) : reply;
+        return call.isGrpc && !reply.endsWithHead && isGrpcReply(reply) ? new RescuedReply(reply, explain) : reply;
       } catch (error) {
-        return failureReply(explain(error), call.isGrpc);
+        return failureReply(explain(error), call.isGrpc, fieldValue(call.fields, ":method") === "HEAD");
       }
     };
 }
 
-/** A reply whose body never breaks off: it ends with trailers that say why. */
+/** An answer of something else than gRPC, as a load balancer's 503 page: the caller's library knows what it means. */
+function isGrpcReply({ fields }: Reply): boolean {
+  return fields[0]?.value === "200" && fieldValue(fields, "content-type")?.startsWith("application/grpc") !== false;
+}
+
+/** A reply whose body does not break off between messages: it ends with trailers that say why. */
 class RescuedReply implements Reply, BodySource, BodySink {
   readonly fields: HeaderFields;
   readonly endsWithHead = false;
   readonly #reply: Reply;
   readonly #explain: (error: unknown) => ProxyFailure;
+  readonly #boundary = new MessageBoundary();
   #sink: BodySink | undefined = undefined;
 
   constructor(reply: Reply, explain: (error: unknown) => ProxyFailure) {
@@ -65,6 +73,7 @@ class RescuedReply implements Reply, BodySource, BodySink {
   }
 
   data(chunk: Buffer, end: boolean): void {
+    this.#boundary.pass(chunk);
     if (!end) {
       this.#sink?.data(chunk, false);
       return;
@@ -79,6 +88,13 @@ class RescuedReply implements Reply, BodySource, BodySink {
   }
 
   abort(error: StreamError): void {
-    this.#sink?.trailers(failureTrailers(this.#explain(error)));
+    const failure = this.#explain(error);
+    if (this.#boundary.isInside) this.#sink?.abort(new StreamError(codeFor(failure), "us", failure.message));
+    else this.#sink?.trailers(failureTrailers(failure));
   }
+}
+
+/** A caller whose own deadline has passed reads CANCEL as that. */
+function codeFor({ kind }: ProxyFailure): ErrorCode {
+  return kind === "deadline_exceeded" || kind === "cancelled" ? ErrorCode.CANCEL : ErrorCode.INTERNAL_ERROR;
 }

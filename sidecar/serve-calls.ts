@@ -4,6 +4,7 @@
 import type { Call, Reply } from "./call.ts";
 import { ProxyFailure } from "./failure.ts";
 import { ErrorCode } from "./http2/error-code.ts";
+import { HeaderField, type HeaderFields } from "./http2/header-field.ts";
 import type { ServerStream } from "./http2/server.ts";
 import { type CallSources, ReceivedCall } from "./received-call.ts";
 import type { Service } from "./stack.ts";
@@ -26,6 +27,8 @@ export function serveCalls(service: Service<Call>, sources: CallSources): CallSe
       sources,
     );
     underWay.add(call);
+    // Nothing is asked of the backend first: it is the proxy that takes the body now, within its windows.
+    if (call.expectsContinue) stream.respond(continueFields, false);
     stream.onClose(() => {
       underWay.delete(call);
     });
@@ -47,6 +50,8 @@ export function serveCalls(service: Service<Call>, sources: CallSources): CallSe
     },
   };
 }
+
+const continueFields: HeaderFields = [new HeaderField(":status", "100")];
 
 function sendReply(stream: ServerStream, call: Call, reply: Reply): void {
   if (call.cancelled?.kind === "cancelled") {

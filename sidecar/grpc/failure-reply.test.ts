@@ -61,8 +61,16 @@ describe("a failure's reply to plain HTTP", () => {
     expect(reply.fields[0]).toMatchObject({ name: ":status", value: "404" });
     expect(fieldValue(reply.fields, "content-type")).toBe("text/plain; charset=utf-8");
     expect(fieldValue(reply.fields, "x-ferry-failure")).toBe("no_route");
-    expect(textOf(reply)).toBe("no_route: gateway: no route for /x\n");
+    const text = `no_route: gateway: no route for /x\n${failures.no_route.sentence}\n`;
+    expect(textOf(reply)).toBe(text);
+    expect(fieldValue(reply.fields, "content-length")).toBe(String(text.length));
     expect(outcomeOf(reply)).toEqual({ status: 12, httpStatus: 404, failure: "no_route" });
     expect(classify(reply.fields, { trailers: undefined, error: undefined }, false)).toEqual(outcomeOf(reply));
+  });
+
+  test("has no body when HEAD asked", () => {
+    const reply = failureReply(new ProxyFailure("no_route", "gateway", "no route for /x"), false, true);
+    expect(reply.endsWithHead).toBe(true);
+    expect(textOf(reply)).toBe("");
   });
 });

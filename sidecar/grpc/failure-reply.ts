@@ -16,9 +16,9 @@ const status200 = new HeaderField(":status", "200");
 const contentTypeGrpc = new HeaderField("content-type", "application/grpc");
 const contentTypeText = new HeaderField("content-type", "text/plain; charset=utf-8");
 
-/** The reply for `failure`; `isGrpc` as in the Call it answers. */
-export function failureReply(failure: ProxyFailure, isGrpc: boolean): Reply {
-  return isGrpc ? grpcReply(failure) : plainReply(failure);
+/** The reply for `failure`; `isGrpc` as in the Call it answers. `isHead`: to a HEAD request, which gets no body. */
+export function failureReply(failure: ProxyFailure, isGrpc: boolean, isHead = false): Reply {
+  return isGrpc ? grpcReply(failure) : plainReply(failure, isHead);
 }
 
 /** The trailers that end a gRPC reply whose header has gone out already. */
@@ -65,9 +65,9 @@ function grpcReply(failure: ProxyFailure): Reply {
   return { fields, endsWithHead: true, body: emptyBody, onEnd: (listener) => listener(outcome) };
 }
 
-function plainReply(failure: ProxyFailure): Reply {
-  const { status, httpStatus } = failure.row;
-  const text = Buffer.from(`${failure.kind}: ${cut(failure.message)}\n`);
+function plainReply(failure: ProxyFailure, isHead: boolean): Reply {
+  const { status, httpStatus, sentence } = failure.row;
+  const text = Buffer.from(`${failure.kind}: ${cut(failure.message)}\n${sentence}\n`);
   const fields = [
     new HeaderField(":status", String(httpStatus)),
     contentTypeText,
@@ -75,7 +75,8 @@ function plainReply(failure: ProxyFailure): Reply {
     new HeaderField("x-ferry-failure", failure.kind),
   ];
   const outcome: Outcome = { status, httpStatus, failure: failure.kind };
-  return { fields, endsWithHead: false, body: wholeBody(text), onEnd: (listener) => listener(outcome) };
+  const body = isHead ? emptyBody : wholeBody(text);
+  return { fields, endsWithHead: isHead, body, onEnd: (listener) => listener(outcome) };
 }
 
 function cut(text: string): string {

@@ -34,7 +34,10 @@ export function route(deps: RouteDeps): Layer<Call, RoutedCall> {
 
   return (next) =>
     async function route(call) {
-      if (!call.path.startsWith("/")) throw new ProxyFailure("bad_request", "", "path does not begin with /");
+      // The wire lets nothing else in; said again here, where paths are matched.
+      if (!call.path.startsWith("/") && call.path !== "*") {
+        throw new ProxyFailure("bad_request", "", "path does not begin with /");
+      }
       const upstream = upstreamOf(call);
       if (upstream === undefined) throw noRoute(call, call.authority);
       const table = upstreams.table(upstream) ?? (await upstreams.tableSoon(upstream, firstSnapshotTimeoutMs));

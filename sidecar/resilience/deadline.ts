@@ -2,7 +2,7 @@
 // whatever is under way further in is cancelled. Sits outside of everything that may wait, so that no wait outlives it.
 // The remaining time that the next hop gets is written by outgoing-fields.ts.
 
-import type { Clock } from "../../common/clock.ts";
+import type { Clock, Timer } from "../../common/clock.ts";
 import type { Call, RoutedCall } from "../call.ts";
 import { ProxyFailure } from "../failure.ts";
 import type { Layer } from "../stack.ts";
@@ -24,7 +24,7 @@ export function deadline(clock: Clock, where: (call: Call) => string): Layer<Cal
       }
       const leftMs = atMs - clock.nowMs();
       if (leftMs <= 0) return Promise.reject(late(call, atMs, where));
-      const timer = clock.after(leftMs, () => call.cancel(late(call, atMs, where)));
+      const timer = cancelAfter(clock, leftMs, () => call.cancel(late(call, atMs, where)));
       const reply = orCancelled(next(call), call);
       reply.then(
         (headed) => headed.onEnd(() => timer.cancel()),
@@ -40,7 +40,8 @@ export function capDeadline(clock: Clock, where: (call: Call) => string): Layer<
     function capDeadline(routed) {
       const { call, deadlineAtMs } = routed;
       if (deadlineAtMs === call.deadlineAtMs) return next(routed);
-      const timer = clock.after(deadlineAtMs - clock.nowMs(), () => call.cancel(late(call, deadlineAtMs, where)));
+      const leftMs = deadlineAtMs - clock.nowMs();
+      const timer = cancelAfter(clock, leftMs, () => call.cancel(late(call, deadlineAtMs, where)));
       const reply = next(routed);
       reply.then(
         (headed) => headed.onEnd(() => timer.cancel()),
@@ -57,6 +58,15 @@ function orCancelled<T>(reply: Promise<T>, call: Call): Promise<T> {
     reply.then(resolve, reject);
   });
 }
+
+/** A timer of Node's holds 31 bits; grpc-timeout can say 11,000 years. A deadline further off than 24 days is none. */
+const maxTimerMs = 2 ** 31 - 1;
+
+function cancelAfter(clock: Clock, leftMs: number, cancel: () => void): Timer {
+  return leftMs > maxTimerMs ? noTimer : clock.after(leftMs, cancel);
+}
+
+const noTimer: Timer = { cancel() {} };
 
 function late(call: Call, deadlineAtMs: number, where: (call: Call) => string): ProxyFailure {
   const allowedMs = Math.round(deadlineAtMs - call.receivedAtMs);

@@ -5,6 +5,8 @@ const base: RetryFacts = {
   status: 14,
   failure: undefined,
   attempts: 1,
+  refusals: 0,
+  untried: 0,
   retries: 1,
   traits: { kind: "unary", idempotent: true },
   previousAttempts: 0,
@@ -23,9 +25,16 @@ test("a method that is not idempotent, or not known, is not sent again after it 
   expect(mayRetry({ ...base, traits: undefined, failure: "connection_lost" })).toBe(false);
 });
 
-test("a call that provably never ran is sent again whatever its method, three times at the most", () => {
-  const refused = { ...base, traits: undefined, failure: "connect_failed", retries: 0 } as const;
-  expect([1, 2, 3, 4].map((attempts) => mayRetry({ ...refused, attempts }))).toEqual([true, true, true, false]);
+test("a call that was never sent is sent to every fresh endpoint, and three times more where none is left", () => {
+  const unsent = { ...base, traits: undefined, failure: "connect_failed", retries: 0 } as const;
+  expect([1, 2, 3, 4].map((attempts) => mayRetry({ ...unsent, attempts }))).toEqual([true, true, true, false]);
+  expect(mayRetry({ ...unsent, attempts: 9, untried: 1 })).toBe(true);
+});
+
+test("a call that was refused is sent again once whatever its method", () => {
+  const refused = { ...base, traits: undefined, failure: "refused", retries: 0, untried: 3 } as const;
+  expect(mayRetry({ ...refused, refusals: 1 })).toBe(true);
+  expect(mayRetry({ ...refused, refusals: 2, attempts: 2 })).toBe(false);
 });
 
 test("the application's own verdict is not tried again unless it is UNAVAILABLE", () => {

@@ -12,6 +12,10 @@ export interface RetryFacts {
   readonly failure: FailureKind | undefined;
   /** Tries so far, this one included. */
   readonly attempts: number;
+  /** Tries among them that the peer refused, this one included. */
+  readonly refusals: number;
+  /** Endpoints that no try went to yet. */
+  readonly untried: number;
   /** The route's tries after the first. */
   readonly retries: number;
   readonly traits: MethodTraits | undefined;
@@ -23,14 +27,15 @@ export interface RetryFacts {
   readonly leftMs: number;
 }
 
-/** Further tries of a call that provably never ran: it costs nothing but time. */
-export const maxUnprocessedTries = 3;
+/** Further tries of a call that was never sent, where no fresh endpoint is left: it costs nothing but time. */
+export const maxUnsentTries = 3;
 
 export function mayRetry(facts: RetryFacts): boolean {
   if (!facts.isReplayable || facts.leftMs <= 0) return false;
   const kind = facts.failure === undefined ? "idempotent" : failures[facts.failure].retry;
   if (kind === "never") return false;
-  if (kind === "always") return facts.attempts <= maxUnprocessedTries;
+  if (kind === "always") return facts.untried > 0 || facts.attempts <= maxUnsentTries;
+  if (kind === "once" && facts.refusals <= 1) return true;
   if (facts.failure === undefined && facts.status !== Status.UNAVAILABLE) return false;
   if (facts.previousAttempts > 0) return false;
   return facts.traits?.idempotent === true && facts.attempts <= facts.retries;

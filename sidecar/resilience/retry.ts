@@ -39,6 +39,7 @@ class RetriedCall {
   readonly #deps: RetryDeps;
   readonly #replay: ReplayBuffer | undefined;
   readonly #tried: Endpoint[] = [];
+  #refusals = 0;
 
   constructor(routed: RoutedCall, next: Service<RoutedCall>, deps: RetryDeps) {
     this.#first = routed;
@@ -68,7 +69,7 @@ class RetriedCall {
         if (!this.#mayRetry(attempt, outcome)) throw error;
       }
       this.#deps.onRetry(routed, outcome);
-      await this.#backOff(attempt);
+      await this.#backOff(attempt, outcome);
     }
   }
 
@@ -103,12 +104,15 @@ class RetriedCall {
     const { call, route, candidates } = this.#first;
     const endpoint = call.notes.endpoint;
     if (endpoint !== undefined) this.#tried.push(endpoint);
+    if (outcome.failure === "refused") this.#refusals++;
     return (
       call.cancelled === undefined &&
       mayRetry({
         status: outcome.status,
         failure: outcome.failure,
         attempts,
+        refusals: this.#refusals,
+        untried: this.#untried,
         retries: route.retries,
         traits: candidates.traits,
         previousAttempts: call.previousAttempts,
@@ -118,10 +122,17 @@ class RetriedCall {
     );
   }
 
-  /** At once when another endpoint is left to try; otherwise the same one gets a moment. */
-  async #backOff(attempt: number): Promise<void> {
+  get #untried(): number {
     const known = this.#first.candidates.targets.flatMap((target) => target.endpoints);
-    if (known.some((endpoint) => !this.#tried.some((tried) => tried.id === endpoint.id))) return;
+    return known.filter((endpoint) => !this.#tried.some((tried) => tried.id === endpoint.id)).length;
+  }
+
+  /**
+   * At once when another endpoint is left to try, and after a refusal, which comes with GOAWAY or once; otherwise the
+   * same endpoint gets a moment.
+   */
+  async #backOff(attempt: number, outcome: Outcome): Promise<void> {
+    if (this.#untried > 0 || outcome.failure === "refused") return;
     const cap = Math.min(backoffMaxMs, backoffBaseMs * 2 ** attempt);
     await wait(this.#deps.clock, this.#deps.random() * cap);
   }

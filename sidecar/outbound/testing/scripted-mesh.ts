@@ -5,6 +5,7 @@ import { seededRandom } from "../../../common/random.ts";
 import { TestingClock } from "../../../common/testing-clock.ts";
 import type { Call, Outcome, Reply } from "../../call.ts";
 import type { Endpoint } from "../../discovery/registry.ts";
+import { prefixMessage } from "../../grpc/message-frames.ts";
 import { type BodySink, type BodySource, emptyBody } from "../../http2/body.ts";
 import type { ReplyListener } from "../../http2/client.ts";
 import { ErrorCode, StreamError } from "../../http2/error-code.ts";
@@ -28,6 +29,7 @@ export type Answer =
   | { readonly kind: "lose_connection" }
   /** A header and a message, then the connection breaks. */
   | { readonly kind: "break_after_message" }
+  | { readonly kind: "break_inside_message" }
   /** A header and that much of a message; nothing follows. */
   | { readonly kind: "message_only"; readonly bytes: number }
   | { readonly kind: "never" };
@@ -212,7 +214,12 @@ class Exchange implements BodySource {
         return;
       case "break_after_message":
         this.#head();
-        this.#push((sink) => sink.data(Buffer.from("part"), false));
+        this.#push((sink) => sink.data(prefixMessage(Buffer.from("part")), false));
+        this.fail(new StreamError(ErrorCode.CANCEL, "connection", "socket closed"));
+        return;
+      case "break_inside_message":
+        this.#head();
+        this.#push((sink) => sink.data(prefixMessage(Buffer.from("part")).subarray(0, 7), false));
         this.fail(new StreamError(ErrorCode.CANCEL, "connection", "socket closed"));
         return;
       case "message_only":
