@@ -23,8 +23,8 @@ import {
 } from "./testing/frame-peer.ts";
 import { RecordingSink, ScriptedBody } from "./testing/scripted-server.ts";
 
-async function setUp(settings: [number, number][] = []) {
-  const listening = await FramePeer.listen({ settings });
+async function setUp(settings: [number, number][] = [], answersPings = false) {
+  const listening = await FramePeer.listen({ settings, answersPings });
   const clock = new TestingClock();
   const reasons: string[] = [];
   const dial = plaintextDialer(clock, { onForcedClose: (reason) => reasons.push(reason) });
@@ -248,6 +248,36 @@ describe("replies", () => {
     expect(reply.failures).toMatchObject([{ code: ErrorCode.CANCEL, initiator: "us" }]);
     expect(reply.ends.length).toBe(1);
     expect(reply.heads.length).toBe(0);
+  });
+
+  test("a cancelled stream counts against MAX_CONCURRENT_STREAMS until the server has answered a PING", async () => {
+    const { client, peer } = await setUp([[3, 2]]);
+    client.request(getRequest, undefined, new Reply()).cancel(ErrorCode.CANCEL);
+    client.request(getRequest, undefined, new Reply()).cancel(ErrorCode.CANCEL);
+    expect([client.openStreams, client.available]).toEqual([0, 0]);
+    const ping = await peer.next("PING");
+    expect(peer.kinds(1).at(-1)).toBe("RST_STREAM");
+    peer.send(frame("PING", Flag.ACK, 0, ping.payload));
+    await peer.settled();
+    expect(client.available).toBe(2);
+    expect(peer.seen.filter(({ type, end }) => type === "PING" && !end).length).toBe(1);
+  });
+
+  test("cancels are not pinged for again before the server has sent something (gRFC A8)", async () => {
+    const { client, peer } = await setUp([[3, 100]], true);
+    const ours = () => peer.seen.filter(({ type, end }) => type === "PING" && !end).length;
+    for (let i = 0; i < 20; i++) {
+      client.request(getRequest, undefined, new Reply()).cancel(ErrorCode.CANCEL);
+      await peer.settled();
+    }
+    expect([ours(), client.available]).toEqual([1, 100]);
+    const reply = get(client);
+    await peer.settled();
+    peer.send(headersFrame(41, ok, { end: true }));
+    await expect.poll(() => reply.ends.length).toBe(1);
+    client.request(getRequest, undefined, new Reply()).cancel(ErrorCode.CANCEL);
+    await peer.settled();
+    expect(ours()).toBe(2);
   });
 
   test("a request body that breaks off is a cancel to the server", async () => {

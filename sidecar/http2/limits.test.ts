@@ -58,6 +58,27 @@ describe("floods end the connection", () => {
       "client_resets",
       (i) => [headersFrame(2 * i + 1, getRequest, { end: true }), cancel(2 * i + 1)],
     ],
+    [
+      "requests reset at once, half of them answered before",
+      "client_resets",
+      (i) => [headersFrame(2 * i + 1, getRequest, { end: true }), ...(i % 10 < 6 ? [cancel(2 * i + 1)] : [])],
+    ],
+    [
+      "WINDOW_UPDATE for nothing that was sent",
+      "glitches",
+      (i) => [...(i === 0 ? [headersFrame(1, postRequest)] : []), frame("WINDOW_UPDATE", 0, i % 2, uint32(1))],
+    ],
+    [
+      "RST_STREAM for a stream that has ended",
+      "glitches",
+      (i) => [...(i === 0 ? [headersFrame(1, getRequest, { end: true })] : []), cancel(1)],
+    ],
+    ["answers to PINGs that nobody sent", "glitches", () => [frame("PING", Flag.ACK, 0, Buffer.alloc(8))]],
+    [
+      "streams above the limit that we announced",
+      "glitches",
+      (i) => [headersFrame(2 * i + 1, getRequest, { end: true })],
+    ],
     ["malformed requests", "own_resets", (i) => [headersFrame(2 * i + 1, fieldsOf(["x", "1"]), { end: true })]],
   ];
   test.each(floods)("%s: %s", async (_what, reason, round) => {
@@ -95,7 +116,123 @@ describe("floods end the connection", () => {
   });
 });
 
+describe("what a client may do to make us reset its running requests (CVE-2025-8671)", () => {
+  const start = headersFrame(1, getRequest, { end: true });
+  const update = (increment: number) => frame("WINDOW_UPDATE", 0, 1, uint32(increment));
+  const itself = Buffer.concat([uint32(1), Buffer.of(0)]);
+  const primitives: [string, ErrorCode, Buffer][] = [
+    ["WINDOW_UPDATE of 0", ErrorCode.PROTOCOL_ERROR, update(0)],
+    ["WINDOW_UPDATE that overflows the stream's window", ErrorCode.FLOW_CONTROL_ERROR, update(2 ** 31 - 1)],
+    ["PRIORITY of 4 octets", ErrorCode.FRAME_SIZE_ERROR, frame("PRIORITY", 0, 1, Buffer.alloc(4))],
+    ["PRIORITY on itself", ErrorCode.PROTOCOL_ERROR, frame("PRIORITY", 0, 1, itself)],
+    ["HEADERS after END_STREAM", ErrorCode.STREAM_CLOSED, start],
+    ["DATA after END_STREAM", ErrorCode.STREAM_CLOSED, dataFrame(1, 1)],
+  ];
+  test.each(primitives)("%s ends the connection and cancels the work at once", async (_what, code, attack) => {
+    const { server, peer } = await setUp();
+    peer.send(start);
+    await peer.settled();
+    const told: (number | string)[] = [];
+    server.requests[0]!.onAbort((error) => told.push(error.code, error.initiator));
+    peer.send(attack);
+    expect(await peer.next("GOAWAY")).toMatchObject({ code, lastStreamId: 1 });
+    expect(told[0]).toBe(code === ErrorCode.FLOW_CONTROL_ERROR ? code : ErrorCode.CANCEL);
+    await peer.closed;
+    expect(server.forcedCloses.length).toBe(1);
+  });
+});
+
+describe("many streams at once", () => {
+  test("of one connection wait their turn: 64 requests a turn, and another connection's gets in between", async () => {
+    const order: string[] = [];
+    const { server, peer } = await setUp({}, { onRequest: (_stream, { remoteAddress }) => order.push(remoteAddress) });
+    const other = await FramePeer.connect(server.port);
+    await Promise.all([peer.settled(), other.settled()]);
+    const greedy = `127.0.0.1:${peer.socket.localPort}`;
+    peer.send(...Array.from({ length: 1000 }, (_, i) => headersFrame(2 * i + 1, getRequest, { end: true })));
+    other.send(headersFrame(1, getRequest, { end: true }));
+    await expect.poll(() => order.length).toBe(1001);
+    expect(order.findIndex((from) => from !== greedy)).toBeLessThanOrEqual(3 * 64);
+    await peer.settled();
+    other.close();
+  });
+
+  test("that come in one read are all served, in order, and what follows them too", async () => {
+    const paths: string[] = [];
+    const { peer } = await setUp(
+      {},
+      {
+        onRequest(stream) {
+          paths.push(stream.fields[2]!.value);
+          stream.respond(ok, true);
+        },
+      },
+    );
+    await peer.settled();
+    const request = (i: number) => getRequest.map((field) => (field.name === ":path" ? path(i) : field));
+    const path = (i: number) => fieldsOf([":path", `/${i}`])[0]!;
+    const sent = Array.from({ length: 300 }, (_, i) => headersFrame(2 * i + 1, request(i), { end: true }));
+    peer.send(...sent, headersFrame(601, postRequest), dataFrame(601, 10, true));
+    await peer.settled();
+    expect(paths.slice(0, 300)).toEqual(Array.from({ length: 300 }, (_, i) => `/${i}`));
+    expect(peer.seen.filter(({ type }) => type === "HEADERS").length).toBe(301);
+  });
+
+  test("a connection that fails while the rest of a read waits is closed as any other", async () => {
+    const { server, peer } = await setUp();
+    await peer.settled();
+    const many = Array.from({ length: 100 }, (_, i) => headersFrame(2 * i + 1, getRequest, { end: true }));
+    peer.send(...many, frame("PING", 0, 1, Buffer.alloc(8)));
+    expect(await peer.next("GOAWAY")).toMatchObject({ code: ErrorCode.PROTOCOL_ERROR, lastStreamId: 199 });
+    await peer.closed;
+    expect(server.requests.length).toBe(100);
+  });
+});
+
 describe("what well-behaved peers do is not punished", () => {
+  test("a client that gives up a thousand calls at once, once", async () => {
+    const { server, peer } = await setUp();
+    for (let i = 0; i < 999; i++) peer.send(headersFrame(2 * i + 1, getRequest, { end: true }));
+    await peer.settled();
+    await server.clock.advance(1);
+    for (let i = 0; i < 999; i++) peer.send(cancel(2 * i + 1));
+    await peer.settled();
+    expect(server.forcedCloses).toEqual([]);
+  });
+
+  test("a client that pings every second without anything else, for an hour", async () => {
+    const { server, peer } = await setUp({ idleMs: 0, maxAgeMs: 0 });
+    peer.send(headersFrame(1, getRequest, { end: true }));
+    await peer.settled();
+    for (let second = 0; second < 3600; second += 4) {
+      await server.clock.advance(4000);
+      for (let i = 0; i < 4; i++) peer.send(frame("PING", 0, 0, Buffer.alloc(8)));
+    }
+    await peer.settled();
+    expect(server.forcedCloses).toEqual([]);
+  });
+
+  test("a client that gives back every DATA frame on its stream and on the connection, 3,000 times", async () => {
+    const body = new ScriptedBody();
+    const { server, peer } = await setUp(
+      {},
+      {
+        onRequest(stream) {
+          stream.respond(ok, false);
+          stream.sendBody(body);
+        },
+      },
+    );
+    peer.send(headersFrame(1, getRequest, { end: true }));
+    await peer.settled();
+    for (let i = 0; i < 3000; i++) {
+      body.push(40);
+      peer.send(frame("WINDOW_UPDATE", 0, 1, uint32(40)), frame("WINDOW_UPDATE", 0, 0, uint32(40)));
+      if (i % 100 === 99) await peer.settled();
+    }
+    expect(server.forcedCloses).toEqual([]);
+  });
+
   test("a client that resets every stream after its response, 3,000 times", async () => {
     const server = await scriptedServer((stream) => stream.respond(ok, true));
     const peer = await FramePeer.connect(server.port);

@@ -6,12 +6,23 @@
 //   peer.send(headersFrame(1, getRequest, { end: true }));
 //   expect(await peer.next("RST_STREAM")).toMatchObject({ id: 1, code: ErrorCode.PROTOCOL_ERROR });
 
+import { subscribe } from "node:diagnostics_channel";
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { clientPreface, encodeFrameHeader, Flag, FrameType, loadUint24, loadUint31, loadUint32 } from "../frames.ts";
 import { HeaderField, type HeaderFields } from "../header-field.ts";
 import { HpackDecoder } from "../hpack/decoder.ts";
 import { encodeFields, maxEncodedBytes } from "../hpack/encoder.ts";
+
+/** The other ends, when they are in this process: for `delivered`. */
+const sockets = new Set<Socket>();
+for (const channel of ["net.server.socket", "net.client.socket"]) {
+  subscribe(channel, (message) => {
+    const { socket } = message as { socket: Socket };
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
+}
 
 export type FrameName = keyof typeof FrameType;
 
@@ -96,6 +107,8 @@ export interface PeerOptions {
   readonly settings?: [number, number][];
   /** Sends no preface, SETTINGS or ACK of its own. */
   readonly isSilent?: boolean;
+  /** Answers PINGs by itself. */
+  readonly answersPings?: boolean;
 }
 
 export class FramePeer {
@@ -112,11 +125,13 @@ export class FramePeer {
   #pings = 0;
   #wake = () => {};
   readonly #isSilent: boolean;
+  readonly #answersPings: boolean;
 
   constructor(socket: Socket, isServer: boolean, options: PeerOptions = {}) {
     this.socket = socket;
     this.#preface = isServer ? clientPreface.length : 0;
     this.#isSilent = options.isSilent === true;
+    this.#answersPings = options.answersPings === true;
     this.closed = new Promise((resolve) => socket.once("close", resolve));
     socket.on("error", () => {});
     socket.on("data", (chunk: Buffer) => this.#read(chunk));
@@ -169,6 +184,15 @@ export class FramePeer {
     }
   }
 
+  /** Resolves when the other end, in this process, has read everything sent so far; it need not answer. */
+  async delivered(): Promise<void> {
+    const { localPort, remotePort } = this.socket;
+    const other = [...sockets].find((one) => one.localPort === remotePort && one.remotePort === localPort);
+    while (other !== undefined && !other.destroyed && other.bytesRead < this.socket.bytesWritten) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
   /** Resolves when everything sent so far has been worked on, and what that gave to send has come. */
   async settled(): Promise<void> {
     // The answer to a PING may be ahead of DATA written in the same turn; the answer to a second one is not.
@@ -194,6 +218,11 @@ export class FramePeer {
       (sum, { type, id: on, payload }) => sum + (type === "DATA" && on === id ? payload.length : 0),
       0,
     );
+  }
+
+  /** Names of the frames seen on a stream (0: the connection), those with END_STREAM or ACK marked. */
+  kinds(id: number): string[] {
+    return this.seen.filter((seen) => seen.id === id).map((seen) => `${seen.type}${seen.end ? "+END" : ""}`);
   }
 
   close(): void {
@@ -244,5 +273,8 @@ export class FramePeer {
           : [],
     });
     if (type === "SETTINGS" && (flags & Flag.ACK) === 0 && !this.#isSilent) this.send(settingsAck);
+    if (type === "PING" && (flags & Flag.ACK) === 0 && this.#answersPings) {
+      this.send(frame("PING", Flag.ACK, 0, Buffer.from(payload)));
+    }
   }
 }
