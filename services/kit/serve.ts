@@ -6,6 +6,7 @@ import { Metadata, Server, ServerCredentials, type UntypedServiceImplementation 
 import { type Clock, systemClock, wait } from "../../common/clock.ts";
 import type { JsonLog } from "../../common/json-log.ts";
 import { randomHex } from "../../common/random.ts";
+import { formatAddress } from "../../common/settings.ts";
 import type { CallDefaults } from "./call-context.ts";
 import type { ServedService } from "./handler.ts";
 import { type HealthProbe, HealthState, healthService } from "./health.ts";
@@ -98,7 +99,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
 }
 
 function bind(server: Server, host: string, port: number): Promise<number> {
-  const address = `${host.includes(":") ? `[${host}]` : host}:${port}`;
+  const address = formatAddress({ host, port });
   return new Promise((resolve, reject) => {
     server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) => {
       if (error === null) resolve(bound);

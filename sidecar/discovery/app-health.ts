@@ -2,6 +2,7 @@
 // part feeds the registry with it. The verdicts are health-state.ts's; here is only the asking, one check at a time.
 
 import type { Clock, Timer } from "../../common/clock.ts";
+import { formatAddress } from "../../common/settings.ts";
 import { Status, statusName } from "../grpc/status.ts";
 import { callUnary, type UnaryResult } from "../grpc/unary-call.ts";
 import type { StreamError } from "../http2/error-code.ts";
@@ -53,7 +54,7 @@ export interface GrpcHealthTarget {
 
 /** `grpc.health.v1.Health/Check` of the server as a whole. */
 export function grpcHealthProbe({ host, port, timeoutMs, clock, sender }: GrpcHealthTarget): Probe {
-  const address = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+  const address = formatAddress({ host, port });
   // An empty HealthCheckRequest is no bytes at all; of the answer only field 1, the status, is read. The protobuf
   // library would double this process's memory for that.
   const request = { host, port, path: checkPath, authority: address, message: new Uint8Array(0), timeoutMs };

@@ -4,6 +4,7 @@
 // What Ferry adds: meta `ferry_*` for operators, and a tag `ferry-grpc:<service>` for each gRPC service. Tags, because
 // one watch of /v1/catalog/services then tells them for all services, and meta holds 512 bytes a value only.
 
+import { formatAddress } from "../../../common/settings.ts";
 import type { Endpoint, RegisteredInstance, Registration } from "../registry.ts";
 
 export type Health = Endpoint["health"];
@@ -64,7 +65,7 @@ function grpcCheck({ id, host, port }: Registration, health: Health) {
   return {
     CheckID: `ferry-grpc:${id}`,
     Name: "grpc.health.v1 through the sidecar, as the agent sees it",
-    GRPC: host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`,
+    GRPC: formatAddress({ host, port }),
     Interval: "5s",
     Timeout: "2s",
     // Not critical until the first answer: the sidecar has just asked.

@@ -8,6 +8,7 @@
 import { Agent, type IncomingMessage, request } from "node:http";
 import type { Clock } from "../../../common/clock.ts";
 import type { ConsulAccess } from "../../../common/consul-settings.ts";
+import { formatAddress } from "../../../common/settings.ts";
 
 export interface ConsulRequest {
   readonly method?: "GET" | "PUT" | "DELETE";
@@ -74,10 +75,9 @@ export class ConsulClient {
   readonly #agent = new Agent({ keepAlive: true, maxFreeSockets: 1 });
 
   constructor(access: ConsulAccess, clock: Clock) {
-    const { host, port } = access.address;
     this.access = access;
     this.#clock = clock;
-    this.name = `consul at ${host.includes(":") ? `[${host}]` : host}:${port}`;
+    this.name = `consul at ${formatAddress(access.address)}`;
   }
 
   get hasToken(): boolean {
