@@ -17,9 +17,10 @@ import type { Snapshot } from "./routing/snapshot.ts";
 import { type CallServer, serveCalls } from "./serve-calls.ts";
 import type { Layer, Service } from "./stack.ts";
 import type { Recorder } from "./telemetry/record.ts";
-import { plaintextDialer } from "./transport/dial.ts";
+import { type Dialer, plaintextDialer } from "./transport/dial.ts";
 import { type Listening, listenHttp2 } from "./transport/listen.ts";
 import { Pool } from "./transport/pool.ts";
+import type { TlsListenOptions } from "./transport/tls-accept.ts";
 
 export interface DataPlaneParams {
   readonly maxCallsInFlight: number;
@@ -35,7 +36,11 @@ export interface DataPlaneDeps {
   want(upstream: string): void;
   readonly onRetry: RetryDeps["onRetry"];
   onAdmissionChange(target: EndpointCall, state: EndpointState): void;
-  onForcedClose(reason: string): void;
+  onForcedClose(reason: string, detail: string): void;
+  /** For listeners of the way out; default: plaintext. */
+  readonly listenTls?: TlsListenOptions;
+  /** Default: plaintext. */
+  readonly dial?: Dialer;
   reportDefect(error: unknown, requestId: string): void;
 }
 
@@ -57,7 +62,7 @@ export class DataPlane {
     this.#params = params;
     this.#deps = deps;
     this.upstreams = new Upstreams({ clock: deps.clock, states: this.states, want: (name) => deps.want(name) });
-    this.pool = new Pool({ clock: deps.clock, dial: plaintextDialer(deps.clock) });
+    this.pool = new Pool({ clock: deps.clock, dial: deps.dial ?? plaintextDialer(deps.clock) });
   }
 
   /** Puts a snapshot in force for the next call. */
@@ -84,7 +89,7 @@ export class DataPlane {
     upstreamOf: (call: Call) => string | undefined = (call) => serviceOfAuthority(call.authority),
     answerLocally?: Layer<Call>,
   ): Promise<Entrance> {
-    const { clock, random, recorders, onRetry, reportDefect } = this.#deps;
+    const { clock, random, recorders, onRetry, reportDefect, listenTls } = this.#deps;
     return this.#open(
       at,
       outboundStack(this.#params, {
@@ -100,6 +105,7 @@ export class DataPlane {
         onAdmissionChange: (target, state) => this.#deps.onAdmissionChange(target, state),
         ...(answerLocally !== undefined && { answerLocally }),
       }),
+      listenTls,
     );
   }
 
@@ -114,14 +120,15 @@ export class DataPlane {
     await this.pool.close();
   }
 
-  async #open(at: Address, service: Service<Call>): Promise<Entrance> {
+  async #open(at: Address, service: Service<Call>, tls?: TlsListenOptions): Promise<Entrance> {
     const calls = serveCalls(service, this.#deps.sources);
     const listening = await listenHttp2({
       host: at.host,
       port: at.port,
       clock: this.#deps.clock,
       onRequest: (stream) => calls.serve(stream),
-      onForcedClose: (reason) => this.#deps.onForcedClose(reason),
+      onForcedClose: (reason, detail) => this.#deps.onForcedClose(reason, detail),
+      ...(tls !== undefined && { tls }),
     });
     const entrance = { listening, calls };
     this.#entrances.push(entrance);

@@ -1,6 +1,7 @@
 // The data part by itself: one listener, one upstream at a fixed address, the default layers of the way out, and no
 // registry, configuration or identity. What `ferry proxy` runs: the target for conformance tools and load generators,
-// and for people who want to try the data plane alone. Its admin server listens on a free port of loopback.
+// and for people who want to try the data plane alone. Its admin server listens on a free port of loopback. Either side
+// may be TLS, from PEM files that are followed.
 
 import { systemClock } from "../common/clock.ts";
 import type { JsonLog } from "../common/json-log.ts";
@@ -17,11 +18,33 @@ import { compileSnapshot } from "./routing/compile-snapshot.ts";
 import { compileChain } from "./routing/local-compiler.ts";
 import { emptyMeshConfig } from "./routing/mesh-config/mesh-config.ts";
 import { sidecarRows } from "./settings.ts";
+import type { Dialer } from "./transport/dial.ts";
+import type { TlsListenOptions } from "./transport/tls-accept.ts";
+import { tlsDialer } from "./transport/tls-dial.ts";
+import { followTlsFiles, type TlsFileEvents } from "./transport/tls-files.ts";
 
 export interface ProxyParams {
   readonly listen: Address;
   readonly upstream: Address;
   readonly log: JsonLog;
+  /** The listener takes TLS only. */
+  readonly tls?: ProxyTls;
+  /** The upstream is dialled by TLS. */
+  readonly upstreamTls?: ProxyUpstreamTls;
+}
+
+export interface ProxyTls {
+  readonly certFile: string;
+  readonly keyFile: string;
+  /** Clients must show a certificate of one of these authorities. */
+  readonly clientCaFile?: string;
+}
+
+export interface ProxyUpstreamTls {
+  /** Default: the system's authorities. */
+  readonly caFile?: string;
+  /** Default: the upstream's host. */
+  readonly serverName?: string;
 }
 
 export interface RunningProxy {
@@ -38,8 +61,12 @@ const clock = systemClock;
 /** The name that stands for the upstream in metrics and failures. */
 const name = "upstream";
 
-/** Rejects with the operating system's error when it cannot listen. The upstream may come later. */
-export async function startProxy({ listen, upstream, log }: ProxyParams): Promise<RunningProxy> {
+/**
+ * Rejects with the operating system's error when it cannot listen, with TlsFileError when TLS files are wrong. The
+ * upstream may come later.
+ */
+export async function startProxy(params: ProxyParams): Promise<RunningProxy> {
+  const { listen, upstream, log } = params;
   const open = { connections: () => connections(), callsInFlight: () => data.callsInFlight };
   const observation = await startObservation(
     {
@@ -49,6 +76,11 @@ export async function startProxy({ listen, upstream, log }: ProxyParams): Promis
     { clock, open, isKnownMethod: () => false, write: () => {} },
   );
   const { metrics, recorders } = observation;
+  const onForcedClose = (reason: string, detail: string) => {
+    metrics.countForcedClose(reason);
+    log.info("connection closed by us", { reason, detail });
+  };
+  const tls = await openTls(params, onForcedClose);
   const data = new DataPlane(
     { maxCallsInFlight: sidecarRows.maxCallsInFlight.fallback, maxReplayBytes: sidecarRows.maxReplayBytes.fallback },
     {
@@ -62,10 +94,8 @@ export async function startProxy({ listen, upstream, log }: ProxyParams): Promis
         if (accrual.state === "ejected") metrics.countEjection(target);
         log.info("upstream changed admission", { state: accrual.state });
       },
-      onForcedClose: (reason) => {
-        metrics.countForcedClose(reason);
-        log.info("connection closed by us", { reason });
-      },
+      onForcedClose,
+      ...tls.deps,
       reportDefect: (error, requestId) => log.error("defect", { error, requestId }),
     },
   );
@@ -85,7 +115,11 @@ export async function startProxy({ listen, upstream, log }: ProxyParams): Promis
       }),
       config: () => ({ hash: emptyMeshConfig.hash, rejected: [], snapshots: data.upstreams.snapshots() }),
       endpoints: () => endpointsOf(data),
-      settings: () => ({ listen: at, upstream: formatAddress(upstream) }),
+      settings: () => ({
+        ...{ listen: at, upstream: formatAddress(upstream) },
+        ...(params.tls !== undefined && { tls: params.tls }),
+        ...(params.upstreamTls !== undefined && { upstreamTls: params.upstreamTls }),
+      }),
       metrics: () => observation.registry.snapshot(),
     },
   );
@@ -98,8 +132,51 @@ export async function startProxy({ listen, upstream, log }: ProxyParams): Promis
       await admin.close();
       await data.close();
       await observation.close();
+      tls.close();
     },
     hurry: () => hurry.abort(),
+  };
+}
+
+interface OpenTls {
+  /** For the data plane. */
+  readonly deps: { readonly listenTls?: TlsListenOptions; readonly dial?: Dialer };
+  close(): void;
+}
+
+/** Reads the files of both sides, and follows them until `close`. */
+async function openTls(
+  { tls, upstreamTls, log }: ProxyParams,
+  onForcedClose: (reason: string, detail: string) => void,
+): Promise<OpenTls> {
+  const events: TlsFileEvents = {
+    onReload: (text) => log.info("TLS files changed and are in force", { files: text }),
+    onKept: (text) => log.error("TLS files are wrong, what was read before stays in force", { reason: text }),
+    onWarning: (text) => log.info("TLS files are taken with a warning", { warning: text }),
+  };
+  const own = { clock, events };
+  const ca = upstreamTls?.caFile;
+  const upstream = upstreamTls && (await followTlsFiles({ ...own, ...(ca !== undefined && { caFile: ca }) }));
+  const clientCa = tls?.clientCaFile;
+  const listener =
+    tls &&
+    (await followTlsFiles({
+      ...{ certFile: tls.certFile, keyFile: tls.keyFile, ...own },
+      ...(clientCa !== undefined && { caFile: clientCa }),
+    }));
+  const clientCertificates = clientCa === undefined ? "none" : "required";
+  const serverName = upstreamTls?.serverName;
+  return {
+    deps: {
+      ...(listener && { listenTls: { source: listener, clientCertificates } }),
+      ...(upstream && {
+        dial: tlsDialer(clock, { source: upstream, onForcedClose, ...(serverName !== undefined && { serverName }) }),
+      }),
+    },
+    close() {
+      upstream?.close();
+      listener?.close();
+    },
   };
 }
 

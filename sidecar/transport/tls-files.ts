@@ -1,9 +1,9 @@
-// TLS material from PEM files, followed while the process runs: a renewed certificate counts within about 200 ms, by
-// whatever way the files came to change (written over, renamed, the links of certbot and of Kubernetes' secrets). Called
-// once for each set of files.
+// TLS material from PEM files, followed while the process runs: a renewed certificate counts within some 200 ms, by
+// whatever way the files came to change (written over, renamed, the links of certbot and of Kubernetes' secrets).
+// Called once for each set of files.
 //
-// Guarantees: bad files never replace good material (a half-written pair, a key that does not fit, a missing file): what
-// is in force stays, and the reason is told once.
+// Guarantees: bad files never replace good material (a half-written pair, a key that does not fit, a missing file):
+// what is in force stays, and the reason is told once.
 
 import { X509Certificate } from "node:crypto";
 import { dirname } from "node:path";
