@@ -1,0 +1,104 @@
+// `npm run attack -- [--class name] [--quick] [--json]`: plays each class of known attacks on HTTP/2 against a running
+// `ferry proxy` and says which were refused, at what cost of memory, and what happened to another client's calls.
+//
+// stdout: a table for people, or with --json one object `{rows, problems}` as the last line. stderr: progress. Exit
+// code 0: every class held. Whole it takes two minutes at most, since timeouts are waited for; `--quick` leaves those
+// out and takes half a minute.
+
+import { parseArgs } from "node:util";
+import type { AttackClass } from "./attack/attack-class.ts";
+import { connectionFlood, stalledCrowd, streamFlood } from "./attack/classes/crowds.ts";
+import { resetAfterResponse, smallFrames, steadyPings } from "./attack/classes/fair-play.ts";
+import { floods } from "./attack/classes/floods.ts";
+import {
+  continuationFloods,
+  emptyNames,
+  headerBombs,
+  oversizedHeaders,
+  pinnedFields,
+} from "./attack/classes/header-blocks.ts";
+import { madeYouReset, rapidReset, resetsOnClosed, spreadReset } from "./attack/classes/resets.ts";
+import { silentConnection, slowloris, socketNotRead, stalledStreams } from "./attack/classes/slow.ts";
+import { smuggling, upgrade } from "./attack/classes/smuggling.ts";
+import { Player, type Row } from "./attack/play.ts";
+import { Target } from "./attack/target.ts";
+import { warmUp } from "./attack/warm-up.ts";
+
+const classes: readonly AttackClass[] = [
+  ...[rapidReset, spreadReset, ...madeYouReset, resetsOnClosed],
+  ...[...continuationFloods, ...headerBombs, pinnedFields, ...oversizedHeaders, emptyNames],
+  ...[...floods, ...smuggling, upgrade, streamFlood, stalledCrowd, connectionFlood],
+  ...[resetAfterResponse, smallFrames, steadyPings],
+  ...[...slowloris, silentConnection, socketNotRead, ...stalledStreams],
+];
+
+/** For everything. */
+const limitMs = 240_000;
+
+const { values: options } = parseArgs({
+  options: {
+    class: { type: "string" },
+    quick: { type: "boolean", default: false },
+    json: { type: "boolean", default: false },
+  },
+});
+
+const startMs = performance.now();
+
+function say(text: string): void {
+  process.stderr.write(`${((performance.now() - startMs) / 1000).toFixed(1).padStart(6)} s  ${text}\n`);
+}
+
+function chosen(): readonly AttackClass[] {
+  const names = options.class?.split(",");
+  const unknown = names?.find((name) => !classes.some((one) => one.name === name));
+  if (unknown !== undefined) {
+    throw new Error(`no class ${unknown}; there are ${classes.map(({ name }) => name).join(", ")}`);
+  }
+  if (names !== undefined) return classes.filter(({ name }) => names.includes(name));
+  return options.quick ? classes.filter(({ isLong }) => isLong !== true) : classes;
+}
+
+async function run(): Promise<{ rows: readonly Row[]; problems: readonly string[] }> {
+  const wanted = chosen();
+  const target = await Target.start({ victimConnections: 2, victimCallsPerSecond: 60 });
+  let stopped = false;
+  try {
+    say(`the proxy listens on ${target.port}, process ${target.pid}`);
+    await warmUp(target.port);
+    const calmMs = performance.timeOrigin + performance.now();
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    const calm = await target.victimReport(calmMs, performance.timeOrigin + performance.now());
+    say(`the other client alone: ${JSON.stringify(calm)}`);
+    const player = new Player(target, say);
+    const slowest = await player.begin(wanted.filter(({ isSlowest }) => isSlowest === true));
+    const inTurn = await player.playInTurn(wanted.filter(({ isSlow, isSlowest }) => !isSlow && !isSlowest));
+    const slow = await player.begin(wanted.filter(({ isSlow }) => isSlow === true));
+    const rows = [...inTurn, ...(await slow()), ...(await slowest())];
+    say(`closed by force: ${JSON.stringify(await target.forcedCloses())}`);
+    const problems = rows.filter(({ held }) => !held).map((row) => `${row.class}: ${row.problem}`);
+    problems.push(...target.defects().map((line) => `the proxy said: ${line}`));
+    const code = await target.stop();
+    stopped = true;
+    if (code !== 0) problems.push(`the proxy ended with ${code}`);
+    return { rows, problems };
+  } finally {
+    if (!stopped) await target.stop();
+  }
+}
+
+setTimeout(() => {
+  say(`not done within ${limitMs / 1000} s`);
+  process.exit(1);
+}, limitMs).unref();
+
+try {
+  const { rows, problems } = await run();
+  if (options.json) console.log(JSON.stringify({ rows, problems }));
+  else console.table(rows.map(({ problem: _, ...row }) => row));
+  for (const problem of problems) console.error(`attack: ${problem}`);
+  process.exit(problems.length === 0 ? 0 : 1);
+} catch (error) {
+  console.error(`attack: ${error instanceof Error ? error.message : String(error)}`);
+  process.exit(1);
+}
