@@ -4,22 +4,26 @@
 import { Command } from "commander";
 import { jsonLog } from "../common/json-log.ts";
 import { formatAddress } from "../common/settings.ts";
-import { type ProxyTls, type ProxyUpstreamTls, startProxy } from "../sidecar/proxy.ts";
+import { type ProxyParams, startProxy } from "../sidecar/proxy.ts";
 import { openConsole } from "./console.ts";
 import { CommandError, exitOk, reasonOf, UsageError } from "./exit.ts";
 import { readAddress } from "./grpc/address.ts";
 import { untilSignal } from "./supervise/until-signal.ts";
 
-interface ProxyOptions {
-  listen: string;
-  upstream: string;
-  workers: string;
+/** As commander hands them over. */
+export interface ProxyTlsOptions {
   tlsCert?: string;
   tlsKey?: string;
   tlsClientCa?: string;
   upstreamTls?: boolean;
   upstreamCa?: string;
   upstreamServerName?: string;
+}
+
+interface ProxyOptions extends ProxyTlsOptions {
+  listen: string;
+  upstream: string;
+  workers: string;
   json?: boolean;
 }
 
@@ -46,7 +50,7 @@ async function proxy(options: ProxyOptions): Promise<number> {
   if (options.workers !== "1") throw new UsageError(`--workers ${options.workers}: expected 1`);
   const listen = readAddress("--listen", options.listen);
   const upstream = readAddress("--upstream", options.upstream);
-  const tls = { ...readTls(options), ...readUpstreamTls(options) };
+  const tls = readProxyTls(options);
   const isTls = tls.tls !== undefined;
   const log = jsonLog("proxy", "info");
   const signal = untilSignal();
@@ -55,11 +59,9 @@ async function proxy(options: ProxyOptions): Promise<number> {
       const isFile = error instanceof Error && error.name === "TlsFileError";
       throw new CommandError(isFile ? error.message : `cannot listen on ${formatAddress(listen)}: ${reasonOf(error)}`);
     });
-    const by = { listener: isTls ? " (TLS)" : "", upstream: tls.upstreamTls === undefined ? "" : " (TLS)" };
-    out.say(
-      `${running.listen}${by.listener} to ${formatAddress(upstream)}${by.upstream}; admin on ${running.admin}; Ctrl-C drains it`,
-    );
     const { listen: at, admin } = running;
+    const [from, to] = [isTls, tls.upstreamTls !== undefined].map((is) => (is ? " (TLS)" : ""));
+    out.say(`${at}${from} to ${formatAddress(upstream)}${to}; admin on ${admin}; Ctrl-C drains it`);
     out.event("ready", { listen: at, ...(isTls && { tls: true }), admin, pid: process.pid });
     await signal.first;
     signal.onImpatience(() => running.hurry());
@@ -70,7 +72,12 @@ async function proxy(options: ProxyOptions): Promise<number> {
   }
 }
 
-function readTls({ tlsCert, tlsKey, tlsClientCa }: ProxyOptions): { tls?: ProxyTls } {
+/** The options of TLS on both sides. */
+export function readProxyTls(options: ProxyTlsOptions): Pick<ProxyParams, "tls" | "upstreamTls"> {
+  return { ...readListenerTls(options), ...readUpstreamTls(options) };
+}
+
+function readListenerTls({ tlsCert, tlsKey, tlsClientCa }: ProxyTlsOptions): Pick<ProxyParams, "tls"> {
   if (tlsCert === undefined && tlsKey === undefined) {
     if (tlsClientCa !== undefined) throw new UsageError("--tls-client-ca: expected --tls-cert and --tls-key with it");
     return {};
@@ -81,7 +88,7 @@ function readTls({ tlsCert, tlsKey, tlsClientCa }: ProxyOptions): { tls?: ProxyT
   return { tls: tlsClientCa === undefined ? files : { ...files, clientCaFile: tlsClientCa } };
 }
 
-function readUpstreamTls(options: ProxyOptions): { upstreamTls?: ProxyUpstreamTls } {
+function readUpstreamTls(options: ProxyTlsOptions): Pick<ProxyParams, "upstreamTls"> {
   const { upstreamTls: isTls, upstreamCa: caFile, upstreamServerName: serverName } = options;
   if (isTls !== true) {
     const lone = caFile !== undefined ? "--upstream-ca" : serverName !== undefined ? "--upstream-server-name" : "";
