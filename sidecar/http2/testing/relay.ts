@@ -11,6 +11,7 @@ import type { BodySource } from "../body.ts";
 import type { ClientStream, ReplyListener } from "../client.ts";
 import { ErrorCode, type StreamError } from "../error-code.ts";
 import type { HeaderFields } from "../header-field.ts";
+import type { Limits } from "../limits.ts";
 import type { ServerStream } from "../server.ts";
 
 export interface Relay {
@@ -25,8 +26,9 @@ export async function startRelay(
   listenPort: number,
   upstreamPort: number,
   options: Partial<ListenOptions> = {},
+  upstreamLimits: Partial<Limits> = {},
 ): Promise<Relay> {
-  const pool = new Pool({ dial: plaintextDialer(systemClock), clock: systemClock });
+  const pool = new Pool({ dial: plaintextDialer(systemClock, { limits: upstreamLimits }), clock: systemClock });
   const listening = await listenHttp2({
     host: "127.0.0.1",
     port: listenPort,
