@@ -1,6 +1,6 @@
 // What an HTTP/2 proxy in front of one backend does, whoever wrote it: frames in, frames out, and each kind of gRPC
-// call. Run over ours and, as the oracle, over one on node:http2 (nghttp2). A proxy that does not keep a case says so as
-// data, and the case is then expected to fail: a difference that has gone away is an error as well.
+// call. Run over ours and, as the oracle, over one on node:http2 (nghttp2). What a proxy does not keep it says as data,
+// and that case is then expected to fail: a difference that has gone away is an error as well.
 
 import { afterEach, describe, expect, test } from "vitest";
 import { callCases } from "./testing/proxy-call-cases.ts";

@@ -1,0 +1,68 @@
+// A client on node:http2 for tests that have many calls under way; what it sends and reads is plain HTTP/2.
+
+import { type ClientHttp2Session, connect } from "node:http2";
+
+export interface Exchange {
+  /** `:status`; 0 when no response came. */
+  readonly httpStatus: number;
+  /** Of trailers or header. */
+  readonly grpcStatus: string | undefined;
+  /** x-ferry-failure, of trailers or header. */
+  readonly failure: string | undefined;
+  readonly attempts: string | undefined;
+  readonly body: Buffer;
+  /** The code of the RST_STREAM that ended it; 0 for a regular end. */
+  readonly rstCode: number;
+}
+
+export interface Http2Client {
+  /** Ends when the stream is closed; never rejects. */
+  call(headers: Record<string, string>, body?: Buffer): Promise<Exchange>;
+  /** A call of gRPC to `/ferry.test.Echo/Unary` with one message of 3 octets. */
+  grpc(headers?: Record<string, string>): Promise<Exchange>;
+  close(): void;
+}
+
+export function openHttp2Client(port: number): Http2Client {
+  const session = connect(`http://127.0.0.1:${port}`);
+  session.on("error", () => {});
+  const call = (headers: Record<string, string>, body?: Buffer) => exchange(session, headers, body);
+  return {
+    call,
+    grpc: (headers = {}) =>
+      call(
+        {
+          ...{ ":method": "POST", ":path": "/ferry.test.Echo/Unary", "content-type": "application/grpc" },
+          ...{ te: "trailers", ...headers },
+        },
+        Buffer.from([0, 0, 0, 0, 3, 1, 2, 3]),
+      ),
+    close: () => session.destroy(),
+  };
+}
+
+function exchange(session: ClientHttp2Session, headers: Record<string, string>, body?: Buffer): Promise<Exchange> {
+  return new Promise((resolve) => {
+    const stream = session.request(headers, { endStream: body === undefined });
+    const fields: Record<string, string> = {};
+    const chunks: Buffer[] = [];
+    const take = (received: object) => {
+      for (const [name, value] of Object.entries(received)) fields[name] = String(value);
+    };
+    stream.on("response", take);
+    stream.on("trailers", take);
+    stream.on("data", (chunk: Buffer) => chunks.push(chunk));
+    stream.on("error", () => {});
+    stream.on("close", () =>
+      resolve({
+        httpStatus: Number(fields[":status"] ?? 0),
+        grpcStatus: fields["grpc-status"],
+        failure: fields["x-ferry-failure"],
+        attempts: fields["x-ferry-attempts"],
+        body: Buffer.concat(chunks),
+        rstCode: stream.rstCode ?? 0,
+      }),
+    );
+    if (body !== undefined) stream.end(body);
+  });
+}
