@@ -1,6 +1,6 @@
 // A client on node:http2 for tests that have many calls under way; what it sends and reads is plain HTTP/2.
 
-import { type ClientHttp2Session, connect } from "node:http2";
+import { type ClientHttp2Session, connect, type Settings } from "node:http2";
 
 export interface Exchange {
   /** `:status`; 0 when no response came. */
@@ -10,6 +10,8 @@ export interface Exchange {
   /** x-ferry-failure, of trailers or header. */
   readonly failure: string | undefined;
   readonly attempts: string | undefined;
+  /** Of header and trailers. */
+  readonly fields: Readonly<Record<string, string>>;
   readonly body: Buffer;
   /** The code of the RST_STREAM that ended it; 0 for a regular end. */
   readonly rstCode: number;
@@ -23,8 +25,9 @@ export interface Http2Client {
   close(): void;
 }
 
-export function openHttp2Client(port: number): Http2Client {
-  const session = connect(`http://127.0.0.1:${port}`);
+/** `settings`: what the client announces. */
+export function openHttp2Client(port: number, settings: Settings = {}): Http2Client {
+  const session = connect(`http://127.0.0.1:${port}`, { settings, maxSendHeaderBlockLength: 131_072 });
   session.on("error", () => {});
   const call = (headers: Record<string, string>, body?: Buffer) => exchange(session, headers, body);
   return {
@@ -59,6 +62,7 @@ function exchange(session: ClientHttp2Session, headers: Record<string, string>, 
         grpcStatus: fields["grpc-status"],
         failure: fields["x-ferry-failure"],
         attempts: fields["x-ferry-attempts"],
+        fields,
         body: Buffer.concat(chunks),
         rstCode: stream.rstCode ?? 0,
       }),

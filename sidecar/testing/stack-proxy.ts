@@ -25,6 +25,10 @@ export interface StackProxyOptions {
   readonly limits?: Partial<Limits>;
   /** Of `/ferry.test.Echo/Unary`; default: nothing is known. */
   readonly traits?: MethodTraits;
+  /** Default: 10,000. */
+  readonly maxCallsInFlight?: number;
+  /** Calls name an upstream that does not exist. */
+  readonly hasNoRoute?: boolean;
 }
 
 const host = "127.0.0.1";
@@ -34,17 +38,18 @@ export async function startStackProxy(
   ports: readonly number[],
   options: StackProxyOptions = {},
 ): Promise<ProxyUnderTest> {
-  const { clock = systemClock, limits = {}, traits } = options;
+  const { clock = systemClock, limits = {}, traits, maxCallsInFlight = 10_000 } = options;
+  const upstreamOf = () => (options.hasNoRoute === true ? undefined : name);
   const states = new EndpointStates();
   const upstreams = new Upstreams({ clock, states, want: () => {} });
   upstreams.apply(snapshotOf(ports, traits));
   const pool = new Pool({ clock, dial: plaintextDialer(clock, { limits: { ...defaultLimits, ...limits } }) });
   const service = outboundStack(
-    { maxCallsInFlight: 10_000, maxReplayBytes: 65_536 },
+    { maxCallsInFlight, maxReplayBytes: 65_536 },
     {
       // No wait between tries, and turns that a test can foretell.
       ...{ clock, random: () => 0, upstreams, states, sender: pool, recorders: [] },
-      ...{ upstreamOf: () => name, onRetry() {}, onAdmissionChange() {} },
+      ...{ upstreamOf, onRetry() {}, onAdmissionChange() {} },
       reportDefect(error) {
         throw error;
       },
