@@ -32,7 +32,19 @@ const padded = Flag.PADDED | Flag.END_HEADERS;
 
 const connectionErrors: [string, ErrorCode, Buffer[]][] = [
   ["§4.2 a frame longer than announced", ErrorCode.FRAME_SIZE_ERROR, [frame("DATA", 0, 1, Buffer.alloc(16_385))]],
-  ["§4.3 a header block that cannot be decoded", ErrorCode.COMPRESSION_ERROR, [frame("HEADERS", 5, 1, "80")]],
+  [
+    "§4.3 a block that breaks in a CONTINUATION",
+    ErrorCode.COMPRESSION_ERROR,
+    [frame("HEADERS", 1, 1, "82"), frame("CONTINUATION", 4, 1, "80")],
+  ],
+  ["§4.3 index 0", ErrorCode.COMPRESSION_ERROR, [frame("HEADERS", 5, 1, "80")]],
+  ["§4.3 an index beyond both tables", ErrorCode.COMPRESSION_ERROR, [frame("HEADERS", 5, 1, "be")]],
+  ["§4.3 an integer that never ends", ErrorCode.COMPRESSION_ERROR, [frame("HEADERS", 5, 1, "ffffffffff0f")]],
+  ["§4.3 EOS inside a string", ErrorCode.COMPRESSION_ERROR, [frame("HEADERS", 5, 1, "00016184ffffffff")]],
+  ["§4.3 Huffman padding of eight bits", ErrorCode.COMPRESSION_ERROR, [frame("HEADERS", 5, 1, "000161821fff")]],
+  ["§4.3 Huffman padding of zeros", ErrorCode.COMPRESSION_ERROR, [frame("HEADERS", 5, 1, "0001618118")]],
+  ["§4.3 a size update inside a block", ErrorCode.COMPRESSION_ERROR, [frame("HEADERS", 5, 1, "8220")]],
+  ["§4.3 a size update above what we announced", ErrorCode.COMPRESSION_ERROR, [frame("HEADERS", 5, 1, "3fe21f")]],
   ["§5.1 DATA on an idle stream", ErrorCode.PROTOCOL_ERROR, [dataFrame(1, 1)]],
   ["§5.1 RST_STREAM on an idle stream", ErrorCode.PROTOCOL_ERROR, [frame("RST_STREAM", 0, 1, uint32(8))]],
   ["§5.1 WINDOW_UPDATE on an idle stream", ErrorCode.PROTOCOL_ERROR, [frame("WINDOW_UPDATE", 0, 1, uint32(1))]],
@@ -72,6 +84,7 @@ const connectionErrors: [string, ErrorCode, Buffer[]][] = [
   ["§6.8 GOAWAY on a stream", ErrorCode.PROTOCOL_ERROR, [frame("GOAWAY", 0, 1, Buffer.alloc(8))]],
   ["§6.9 WINDOW_UPDATE of 0 on the connection", ErrorCode.PROTOCOL_ERROR, [frame("WINDOW_UPDATE", 0, 0, uint32(0))]],
   ["§6.9 WINDOW_UPDATE of 0 on a stream", ErrorCode.PROTOCOL_ERROR, [open, frame("WINDOW_UPDATE", 0, 1, uint32(0))]],
+  ["§5.3.1 of RFC 7540: HEADERS on itself", ErrorCode.PROTOCOL_ERROR, [frame("HEADERS", 0x24, 1, "000000010082")]],
   ["§6.9 WINDOW_UPDATE of 3 octets", ErrorCode.FRAME_SIZE_ERROR, [frame("WINDOW_UPDATE", 0, 0, "000001")]],
   [
     "§6.9.1 overflow of the connection's window",
@@ -100,6 +113,32 @@ describe("rules whose breach ends the connection", () => {
     expect(errorCodeName(goaway.code)).toBe(errorCodeName(code));
     expect(goaway.debug).toContain(errorCodeName(code).toLowerCase());
     peer.close();
+  });
+
+  // Over 200 ms: a thousand connections, each with input behind the error that nobody reads.
+  test("GOAWAY is readable before the end of the connection in 1,000 of 1,000 runs", async () => {
+    const run = async () => {
+      const peer = await FramePeer.connect(server.port);
+      peer.send(frame("PING", 0, 1, Buffer.alloc(8)), dataFrame(1, 16_000), dataFrame(1, 16_000));
+      const { code } = await peer.next("GOAWAY");
+      peer.close();
+      return code;
+    };
+    const seen: number[] = [];
+    for (let i = 0; i < 20; i++) seen.push(...(await Promise.all(Array.from({ length: 50 }, run))));
+    expect(seen.filter((code) => code === ErrorCode.PROTOCOL_ERROR).length).toBe(1000);
+  }, 30_000);
+
+  test("a connection error closes the socket within the linger of a second, whatever the peer does", async () => {
+    const own = await scriptedServer();
+    const peer = await FramePeer.connect(own.port);
+    await peer.settled();
+    peer.send(frame("PING", 0, 1, Buffer.alloc(8)));
+    await peer.next("GOAWAY");
+    await own.clock.advance(1000);
+    await peer.closed;
+    await expect.poll(() => own.listening.connections).toBe(0);
+    await own.listening.drain(0);
   });
 
   test("§3.4 something else than the preface, and a first frame that is not SETTINGS", async () => {

@@ -37,6 +37,11 @@ export class HpackDecoder {
     this.#limits = limits;
   }
 
+  /** What the dynamic table holds, entries' overhead included. */
+  get tableBytes(): number {
+    return this.#table.bytes;
+  }
+
   /**
    * Decodes `block[start..end)`. Throws ConnectionError(COMPRESSION_ERROR). When `exceeded` is set, the list is cut
    * off.

@@ -42,6 +42,7 @@ export class StrictPeer {
   readonly #isServer: boolean;
   readonly #send: (octets: Buffer) => void;
   readonly #unacknowledged: number[] = [];
+  #lastId = 0;
   #input: Buffer = Buffer.alloc(0);
 
   constructor(isServer: boolean, maxSend: number, send: (octets: Buffer) => void) {
@@ -116,7 +117,7 @@ export class StrictPeer {
         this.#data(id, payload, isEnd);
         return;
       case FrameType.HEADERS:
-        if (this.#isServer && !this.streams.has(id)) this.open(id);
+        if (this.#isServer && !this.streams.has(id)) this.#opened(id);
         if (isEnd) this.#ended(id);
         return;
       case FrameType.RST_STREAM:
@@ -134,6 +135,13 @@ export class StrictPeer {
       case FrameType.GOAWAY:
         throw new Error(`GOAWAY(${loadUint32(payload, 4)}): ${payload.toString("latin1", 8)}`);
     }
+  }
+
+  /** Ours opened a stream. */
+  #opened(id: number): void {
+    if (id % 2 !== 1 || id <= this.#lastId) throw new Error(`stream ${id} behind stream ${this.#lastId}`);
+    this.#lastId = id;
+    this.open(id);
   }
 
   #granted(id: number, bytes: number): void {
