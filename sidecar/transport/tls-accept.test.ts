@@ -152,16 +152,21 @@ describe("a handshake is bounded", () => {
     done.destroy();
   });
 
-  test("a client that goes away during its handshake leaves nothing and is no forced close", async () => {
-    const clock = new TestingClock();
-    const { listening, closes } = await listen({}, { clock });
-    const { socket, closed } = await silent(listening.port);
-    await expect.poll(() => clock.pendingTimers).toBe(1);
-    socket.resetAndDestroy();
-    await closed;
-    await expect.poll(() => clock.pendingTimers).toBe(0);
-    expect(closes).toEqual([]);
-  });
+  test.each(["resets", "ends"])(
+    "a client that %s its connection leaves nothing and is no forced close",
+    async (how) => {
+      const clock = new TestingClock();
+      const { listening, closes } = await listen({}, { clock });
+      const { socket, closed } = await silent(listening.port);
+      socket.write(Buffer.of(0x16, 0x03, 0x01));
+      await expect.poll(() => clock.pendingTimers).toBe(1);
+      if (how === "resets") socket.resetAndDestroy();
+      else socket.end();
+      await closed;
+      await expect.poll(() => clock.pendingTimers).toBe(0);
+      expect(closes).toEqual([]);
+    },
+  );
 
   test("a drain ends handshakes that stand still after 1 s and waits for no longer", async () => {
     const clock = new TestingClock();

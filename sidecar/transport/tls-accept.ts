@@ -21,7 +21,7 @@ export interface TlsListenOptions {
   readonly clientCertificates?: "none" | "required";
   /** From accepting the socket to the end of the handshake; default 10,000. */
   readonly handshakeMs?: number;
-  /** Handshakes under way; with one more the oldest is ended. Default 1,024, the length of the listener's queue. */
+  /** Handshakes under way, some 50 kB each; with one more the oldest is ended. Default 512. */
   readonly maxPendingHandshakes?: number;
 }
 
@@ -90,7 +90,7 @@ export class TlsAcceptor {
       raw.destroy();
       return;
     }
-    const { handshakeMs = 10_000, maxPendingHandshakes = 1024 } = this.#options;
+    const { handshakeMs = 10_000, maxPendingHandshakes = 512 } = this.#options;
     if (this.#pending.size >= maxPendingHandshakes) {
       const [oldest = key] = this.#pending.keys();
       this.#close(oldest, TlsClose.QUEUE, `${maxPendingHandshakes} handshakes are under way, this is the oldest`);
@@ -98,8 +98,14 @@ export class TlsAcceptor {
     const timer = this.#clock.after(handshakeMs, () => {
       this.#close(key, TlsClose.TIMEOUT, `TLS handshake took longer than ${handshakeMs} ms`);
     });
+    this.#take(key);
     this.#pending.set(key, { raw, timer, onSecured });
-    raw.once("close", () => this.#take(key));
+    raw.once("close", () => {
+      // The port may be another connection's by now.
+      if (this.#pending.get(key)?.raw === raw) this.#take(key);
+    });
+    // A client that ends in the middle of its handshake is gone; HTTP/2 decides for itself, see #secured.
+    raw.allowHalfOpen = false;
     this.#server.emit("connection", raw);
   }
 
@@ -144,6 +150,7 @@ export class TlsAcceptor {
     } else if (certificate === undefined && this.#options.clientCertificates === "required") {
       this.#close(key, TlsClose.CLIENT_CERTIFICATE, "client certificate: the resumed session shows none");
     } else {
+      socket.allowHalfOpen = true;
       socket.disableRenegotiation();
       socket.on("error", (error: NodeJS.ErrnoException) => {
         if (error.code !== "ERR_TLS_RENEGOTIATION_DISABLED") return;
