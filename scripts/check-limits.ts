@@ -20,13 +20,7 @@ export interface LimitException {
 }
 
 /** Files that may be longer, each with the reason. An entry that is no longer needed is an error. */
-export const exceptions: readonly LimitException[] = [
-  {
-    file: "sidecar/http2/connection.ts",
-    fileLines: 550,
-    reason: "frame dispatch: what each frame means in each state reads as one",
-  },
-];
+export const exceptions: readonly LimitException[] = [];
 
 export interface LimitProblem {
   readonly file: string;

@@ -33,6 +33,11 @@ export class BufferedBytes {
     return this.total > this.maxBytes;
   }
 
+  /** Half of it is used: time to be careful. */
+  get isTight(): boolean {
+    return this.total > this.maxBytes / 2;
+  }
+
   open(owner: BufferOwner): Holding {
     return new Holding(this, owner);
   }
@@ -80,6 +85,10 @@ export class Holding {
 
   get isFull(): boolean {
     return this.#all.isFull;
+  }
+
+  get isTight(): boolean {
+    return this.#all.isTight;
   }
 
   /** `bytes` more, or fewer when negative. */

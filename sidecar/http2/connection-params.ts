@@ -8,7 +8,7 @@ import type { BufferedBytes } from "./buffered-bytes.ts";
 import type { Limits } from "./limits.ts";
 import type { Stream } from "./stream.ts";
 
-/** What we let a peer send before it must wait for credit. */
+/** What we let a peer send at first before it must wait for credit; see window-growth.ts and limits.ts for more. */
 export interface Windows {
   readonly streamBytes: number;
   readonly connectionBytes: number;

@@ -9,14 +9,15 @@
 import { type BodySource, emptyBody } from "./body.ts";
 import type { Holding } from "./buffered-bytes.ts";
 import type { ConnectionEvents, ConnectionParams } from "./connection-params.ts";
+import { Credit } from "./credit.ts";
 import { deliverData, deliverResponseHead, deliverTrailers } from "./deliver.ts";
 import { Ending, type EndingHost } from "./ending.ts";
 import { ConnectionError, ErrorCode, StreamError } from "./error-code.ts";
-import { overflows, ReceiveWindow } from "./flow-control.ts";
+import { overflows } from "./flow-control.ts";
 import { type FrameListener, FrameReader } from "./frame-reader.ts";
 import { loadGoaway, maxStreamId, settingsAckFrame } from "./frames.ts";
 import { goodbyePing } from "./goodbye.ts";
-import type { HeaderFields } from "./header-field.ts";
+import { type HeaderFields, noFields } from "./header-field.ts";
 import { HpackDecoder } from "./hpack/decoder.ts";
 import { ForcedClose, type Limits, StreamRefusal } from "./limits.ts";
 import { Link, type LinkReader } from "./link.ts";
@@ -26,15 +27,9 @@ import { PendingResets, resetPing } from "./pending-resets.ts";
 import type { ReplyListener } from "./reply-listener.ts";
 import { ResetMemory } from "./reset-memory.ts";
 import type { Sender } from "./sender.ts";
-import {
-  applySettings,
-  checkListSize,
-  defaultPeerSettings,
-  defaultWindowBytes,
-  encodeSettings,
-  entryBytes,
-} from "./settings.ts";
-import { Stream, type StreamHost } from "./stream.ts";
+import { applySettings, checkListSize, defaultPeerSettings, encodeSettings, entryBytes } from "./settings.ts";
+import { Stream } from "./stream.ts";
+import type { StreamHost } from "./stream-params.ts";
 import { mayReceive } from "./stream-state.ts";
 import { StreamTable } from "./stream-table.ts";
 import { keepalivePing, Upkeep, type UpkeepHost } from "./upkeep.ts";
@@ -43,6 +38,7 @@ export class Connection implements FrameListener, StreamHost, LinkReader, Ending
   readonly isServer: boolean;
   readonly sender: Sender;
   readonly holding: Holding;
+  readonly credit: Credit;
   readonly streams = new StreamTable();
   readonly peer = defaultPeerSettings();
   readonly ending: Ending;
@@ -54,16 +50,12 @@ export class Connection implements FrameListener, StreamHost, LinkReader, Ending
   lastPeerId = 0;
   openedStreams = 0;
   reads = 0;
-  readonly #params: ConnectionParams;
   readonly #events: ConnectionEvents;
   readonly #limits: Limits;
   readonly #decoder: HpackDecoder;
   readonly #nuisances: Nuisances;
   readonly #resets = new ResetMemory();
   readonly #pendingResets = new PendingResets();
-  readonly #receiveWindow = new ReceiveWindow(defaultWindowBytes);
-  /** What a new stream's peer may send; never below the default before our SETTINGS are acknowledged. */
-  #initialReceiveWindow: number;
   #dataStream: Stream | undefined = undefined;
   #nextId = 1;
   /** Requests begun by what is being read. */
@@ -76,7 +68,6 @@ export class Connection implements FrameListener, StreamHost, LinkReader, Ending
   constructor(params: ConnectionParams) {
     const { limits, windows } = params;
     this.isServer = params.isServer;
-    this.#params = params;
     this.#events = params.events;
     this.#limits = limits;
     this.reader = new FrameReader(this, limits);
@@ -87,7 +78,6 @@ export class Connection implements FrameListener, StreamHost, LinkReader, Ending
     this.sender = this.link.sender;
     this.#decoder = new HpackDecoder(limits);
     this.#nuisances = new Nuisances(params.clock, limits);
-    this.#initialReceiveWindow = Math.max(windows.streamBytes, defaultWindowBytes);
     this.sender.frame(
       encodeSettings({
         isServer: this.isServer,
@@ -96,10 +86,7 @@ export class Connection implements FrameListener, StreamHost, LinkReader, Ending
         maxHeaderListBytes: limits.maxHeaderListBytes,
       }),
     );
-    if (windows.connectionBytes > defaultWindowBytes) {
-      this.sender.windowUpdate(0, windows.connectionBytes - defaultWindowBytes);
-      this.#receiveWindow.resize(windows.connectionBytes);
-    }
+    this.credit = new Credit(params, this.sender, this.holding);
   }
 
   // --- Requests of ours ---
@@ -120,7 +107,7 @@ export class Connection implements FrameListener, StreamHost, LinkReader, Ending
       id: this.#nextId,
       host: this,
       sendWindow: this.peer.initialWindowBytes,
-      receiveWindow: this.#initialReceiveWindow,
+      receiveWindow: this.credit.initialBytes,
       fields: noFields,
       endsWithHead,
       listener,
@@ -180,12 +167,7 @@ export class Connection implements FrameListener, StreamHost, LinkReader, Ending
   dataBegins(id: number, flowBytes: number, paddingBytes: number): void {
     this.#messageFrames++;
     this.#pendingResets.heard();
-    if (!this.#receiveWindow.receive(flowBytes)) {
-      throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, `stream ${id}: DATA beyond the connection's window`);
-    }
-    // What a stream holds is bounded by its own window, so the connection's credit goes back at once.
-    const increment = this.#receiveWindow.release(flowBytes);
-    if (increment > 0) this.sender.windowUpdate(0, increment);
+    this.credit.dataCame(id, flowBytes);
     const stream = this.streams.get(id);
     this.#dataStream = undefined;
     if (stream === undefined) {
@@ -261,7 +243,7 @@ export class Connection implements FrameListener, StreamHost, LinkReader, Ending
       id,
       host: this,
       sendWindow: this.peer.initialWindowBytes,
-      receiveWindow: this.#initialReceiveWindow,
+      receiveWindow: this.credit.initialBytes,
       fields,
       endsWithHead: end,
       listener: undefined,
@@ -293,8 +275,7 @@ export class Connection implements FrameListener, StreamHost, LinkReader, Ending
 
   settings(input: Buffer, start: number, stop: number): void {
     if ((stop - start) / entryBytes > this.#limits.maxSettingsEntries) {
-      const detail = `more than ${this.#limits.maxSettingsEntries} settings in a frame`;
-      throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, detail, ForcedClose.SETTINGS_FLOOD);
+      throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, "too many settings", ForcedClose.SETTINGS_FLOOD);
     }
     this.#nuisances.settings();
     const windowBefore = this.peer.initialWindowBytes;
@@ -328,10 +309,7 @@ export class Connection implements FrameListener, StreamHost, LinkReader, Ending
     }
     this.#areSettingsAcknowledged = true;
     this.upkeep.handshakeDone();
-    const size = this.#params.windows.streamBytes;
-    if (size === this.#initialReceiveWindow) return;
-    this.#initialReceiveWindow = size;
-    for (const stream of this.streams.list()) stream.receiveWindow.resize(size);
+    this.credit.acknowledged(this.streams);
   }
 
   ping(input: Buffer, start: number, ack: boolean): void {
@@ -419,5 +397,3 @@ export class Connection implements FrameListener, StreamHost, LinkReader, Ending
     stream.die(new StreamError(code, "us", `stream ${stream.id}: ${detail}`));
   }
 }
-
-const noFields: HeaderFields = [];

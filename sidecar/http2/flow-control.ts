@@ -28,6 +28,8 @@ export class ReceiveWindow {
   size: number;
   available: number;
   returned = 0;
+  /** When credit was last announced; window-growth.ts keeps it here. */
+  announcedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(size: number) {
     this.size = size;
@@ -50,7 +52,7 @@ export class ReceiveWindow {
     return increment;
   }
 
-  /** The size changed by a setting of ours that the peer has now acknowledged; may leave `available` negative. */
+  /** By a setting of ours that the peer has acknowledged (`available` may become negative), or by growth. */
   resize(size: number): void {
     this.available += size - this.size;
     this.size = size;

@@ -23,7 +23,7 @@ import { memorySocket } from "./testing/memory-socket.ts";
 
 const below = (random: Random, count: number) => Math.floor(random() * count);
 
-/** What a client says: requests with content and trailers, interleaved, padded, split, with pointless frames between. */
+/** What a client says: requests with content and trailers, interleaved, padded, split, with pointless frames. */
 function conversation(random: Random): Buffer {
   const parts: Buffer[] = [clientPreface, settingsFrame([[4, 100_000]]), settingsAck];
   const open: number[] = [];

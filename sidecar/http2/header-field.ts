@@ -26,6 +26,8 @@ export class HeaderField {
 /** Fields in wire order, pseudo-header fields first. Never changed in place: make a new array. */
 export type HeaderFields = readonly HeaderField[];
 
+export const noFields: HeaderFields = [];
+
 /** The first value of `name`, or undefined. */
 export function fieldValue(fields: HeaderFields, name: string): string | undefined {
   for (let i = 0; i < fields.length; i++) {

@@ -60,6 +60,14 @@ const rows = {
     default: 268_435_456,
     reason: "in the whole process, for all peers that are not ready; above it the largest holder's streams are reset",
   },
+  maxStreamWindowBytes: {
+    default: 1_048_576,
+    reason: "to which a stream's window grows while it is read as fast as it comes; a stalled stream holds so much",
+  },
+  maxConnectionWindowBytes: {
+    default: 16_777_216,
+    reason: "to which the connection's grows; its octets are in streams",
+  },
   maxConnections: { default: 10_000, reason: "per listener; one more is closed as soon as it is accepted" },
   maxConnectionsPerAddress: {
     default: 1000,

@@ -237,7 +237,7 @@ describe("content", () => {
     expect(client.kinds(3)).toEqual(["HEADERS", "DATA", "HEADERS+END"]);
   });
 
-  test("RST_STREAM(NO_ERROR) behind a response does not overtake DATA and trailers that a shut window holds", async () => {
+  test("RST_STREAM(NO_ERROR) behind a response does not overtake what a shut window holds", async () => {
     const { client, server } = await relayed({ settings: [[4, 0]] });
     const trailers = headersFrame(1, fieldsOf(["grpc-status", "0"]), { end: true });
     server.send(headersFrame(1, ok), dataFrame(1, 12_500), trailers, frame("RST_STREAM", 0, 1, uint32(0)));
@@ -267,7 +267,7 @@ describe("resets", () => {
     expect([client.dataBytes(1), server.kinds(1)]).toEqual([10, ["HEADERS", "RST_STREAM"]]);
   });
 
-  test("a request whose block was refused leaves HPACK in step: the next on that connection arrives whole", async () => {
+  test("a request whose block was refused leaves HPACK in step: the next arrives whole", async () => {
     const { client, server } = await relaying();
     const insert = Buffer.from("4001610178", "hex");
     const many = Buffer.concat([insert, block(getRequest), Buffer.alloc(2000, 0xbe)]);

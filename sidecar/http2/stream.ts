@@ -7,39 +7,14 @@
 // Hot: one object per stream with all fields set in the constructor; no closure, promise or timer.
 
 import { type BodySink, type BodySource, emptyBody } from "./body.ts";
-import type { Holding } from "./buffered-bytes.ts";
 import { ErrorCode, StreamError } from "./error-code.ts";
 import { ReceiveWindow } from "./flow-control.ts";
 import type { HeaderFields } from "./header-field.ts";
 import type { ReplyListener } from "./reply-listener.ts";
 import { SendQueue } from "./send-queue.ts";
-import type { Sender, SendingStream } from "./sender.ts";
+import type { SendingStream } from "./sender.ts";
+import type { StreamHost, StreamParams } from "./stream-params.ts";
 import { afterEndReceived, afterEndSent, maySend, StreamState } from "./stream-state.ts";
-
-/** What a stream asks of its connection. */
-export interface StreamHost {
-  readonly isServer: boolean;
-  readonly sender: Sender;
-  /** Where what waits is counted. */
-  readonly holding: Holding;
-  /** RST_STREAM(code), and forget the stream. */
-  resetStream(stream: Stream, code: ErrorCode): void;
-  /** Both sides have ended. */
-  forgetStream(stream: Stream): void;
-}
-
-export interface StreamParams {
-  readonly id: number;
-  readonly host: StreamHost;
-  readonly sendWindow: number;
-  readonly receiveWindow: number;
-  /** Of a request that we received; empty for one that we send. */
-  readonly fields: HeaderFields;
-  /** The request ends with its header, whoever sent it. */
-  readonly endsWithHead: boolean;
-  /** Given exactly when we sent the request. */
-  readonly listener: ReplyListener | undefined;
-}
 
 export class Stream implements BodySource, BodySink, SendingStream {
   readonly id: number;
@@ -254,7 +229,7 @@ export class Stream implements BodySource, BodySink, SendingStream {
   grant(bytes: number): void {
     if (this.#receivedEnd || this.#isDiscarding || this.state === StreamState.CLOSED) return;
     const increment = this.receiveWindow.release(bytes);
-    if (increment > 0) this.#host.sender.windowUpdate(this.id, increment);
+    if (increment > 0) this.#host.credit.announce(this.id, this.receiveWindow, increment);
   }
 
   /**

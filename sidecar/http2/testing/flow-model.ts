@@ -36,11 +36,15 @@ const windows = { streamBytes: 65_535, connectionBytes: 70_000 };
 const bodyCredit = 30_000;
 const maxOpen = 40;
 const turnOperations = 25;
-// Nobody misbehaves here, but fast.
+// Nobody misbehaves here, but fast; and windows that do not grow can be held to their size.
 const limits: Partial<Limits> = Object.fromEntries(
   Object.keys(defaultLimits)
     .filter((name) => /Burst$|^resetRatioStreams$|^maxQueuedControlFrames$/.test(name))
-    .map((name) => [name, 1e9]),
+    .map((name) => [name, 1e9])
+    .concat([
+      ["maxStreamWindowBytes", 0],
+      ["maxConnectionWindowBytes", 0],
+    ]),
 );
 
 /** The application's end of a stream of ours: source of what is sent, sink of what comes. */
