@@ -9,12 +9,13 @@ function fieldsOf(entries: Record<string, string>): HeaderFields {
 
 function outgoing(
   entries: Record<string, string>,
-  facts: { attempt?: number; leftMs?: number; previous?: number } = {},
+  facts: { attempt?: number; leftMs?: number; previous?: number; isGrpc?: boolean } = {},
 ) {
   const call = {
     fields: fieldsOf(entries),
     trace: { traceId: "a".repeat(32), spanId: "b".repeat(16), parentSpanId: undefined, sampled: true },
     requestId: "r1",
+    isGrpc: facts.isGrpc ?? false,
     previousAttempts: facts.previous ?? 0,
   } as unknown as Call;
   const fields = outgoingFields({
@@ -36,6 +37,26 @@ test("the next hop gets the time that is left, this hop's span and the request's
     `traceparent: 00-${"a".repeat(32)}-${"b".repeat(16)}-01`,
     "x-request-id: r1",
   ]);
+});
+
+test("one authority goes on: :authority where it came, else host in its place", () => {
+  expect(outgoing({ ":method": "GET", ":path": "/", ":authority": "a", host: "a" }).slice(0, 3)).toEqual([
+    ":method: GET",
+    ":path: /",
+    ":authority: a",
+  ]);
+  const named = outgoing({ ":method": "GET", ":path": "/", host: "b" });
+  expect(named.filter((field) => /authority|host/.test(field))).toEqual([":authority: b"]);
+  expect(named.findIndex((field) => !field.startsWith(":"))).toBe(3);
+});
+
+test(":method goes first, te: trailers with gRPC, and expect does not go on", () => {
+  const fields = outgoing({ ":path": "/", ":method": "HEAD", expect: "100-continue" });
+  expect(fields[0]).toBe(":method: HEAD");
+  expect(fields.filter((field) => /^(te|expect)/.test(field))).toEqual([]);
+  expect(outgoing({ ":method": "POST", "content-type": "application/grpc" }, { isGrpc: true })).toContain(
+    "te: trailers",
+  );
 });
 
 test("a request id that came stays", () => {

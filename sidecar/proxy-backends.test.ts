@@ -111,7 +111,9 @@ describe("a backend that cannot be reached", () => {
   test("accepts and says nothing: connect_timeout, after the connect timeout of each try", async () => {
     const clock = new TestingClock();
     const accepted: (() => void)[] = [];
-    const { port, sockets } = await socketBackend(() => accepted.splice(0).forEach((wake) => wake()));
+    const { port, sockets } = await socketBackend(() => {
+      for (const wake of accepted.splice(0)) wake();
+    });
     const proxy = await startStackProxy([port], { clock });
     const client = openHttp2Client(proxy.port);
     closers.push(

@@ -69,7 +69,7 @@ describe("GOAWAY from the backend", () => {
     expect(backend.connections.length).toBeGreaterThanOrEqual(5);
   });
 
-  test("naming a stream below some of ours: those run on another connection, the others end where they are", async () => {
+  test("naming a stream below some of ours: those run on another connection, the others where they are", async () => {
     const executions = new Executions();
     const held: { peer: FramePeer; id: number; fields: readonly string[] }[] = [];
     const backend = await FrameBackend.listen(undefined, (peer, index) => {
