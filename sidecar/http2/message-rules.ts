@@ -151,19 +151,19 @@ function classify(name: string, value: string): number {
   if (!isValidValue(value)) return Kind.MALFORMED;
   switch (name) {
     case ":method":
-      return Kind.METHOD;
+      return isWord(value, methodSigns) ? Kind.METHOD : Kind.MALFORMED;
     case ":scheme":
-      return Kind.SCHEME;
+      return isWord(value, schemeSigns) ? Kind.SCHEME : Kind.MALFORMED;
     case ":path":
-      return Kind.PATH;
+      return hasNoGap(value, "") ? Kind.PATH : Kind.MALFORMED;
     case ":authority":
-      return Kind.AUTHORITY;
+      return hasNoGap(value, authorityEnds) ? Kind.AUTHORITY : Kind.MALFORMED;
     case ":status":
       return Kind.STATUS;
     case "content-length":
       return Kind.CONTENT_LENGTH;
     case "host":
-      return Kind.HOST;
+      return hasNoGap(value, authorityEnds) ? Kind.HOST : Kind.MALFORMED;
     case "te":
       return value === "trailers" ? Kind.REGULAR : Kind.MALFORMED;
     case "connection":
@@ -196,6 +196,33 @@ function isValidValue(value: string): boolean {
   for (let i = 0; i < length; i++) {
     const c = value.charCodeAt(i);
     if (c <= 0x0d && (c === 0 || c === 0x0a || c === 0x0d)) return false;
+  }
+  return true;
+}
+
+// What a server behind us that puts the parts into one line, or takes them out of one, would read otherwise than we do
+// (RFC 9113 section 10.3).
+
+/** Besides letters and digits: a token's (RFC 9110 section 5.6.2), and a scheme's (RFC 3986 section 3.1). */
+const methodSigns = "!#$%&'*+-.^_`|~";
+const schemeSigns = "+-.";
+/** What ends an authority, or is read as such by some. */
+const authorityEnds = "/?#\\";
+
+function isWord(value: string, signs: string): boolean {
+  for (let i = 0; i < value.length; i++) {
+    const c = value.charCodeAt(i) | 0x20;
+    const isPlain = (c >= 0x61 && c <= 0x7a) || (c >= 0x30 && c <= 0x39 && value.charCodeAt(i) === c);
+    if (!isPlain && !signs.includes(value[i]!)) return false;
+  }
+  return true;
+}
+
+/** No space, control character or DEL, and none of `ends`. */
+function hasNoGap(value: string, ends: string): boolean {
+  for (let i = 0; i < value.length; i++) {
+    const c = value.charCodeAt(i);
+    if (c <= 0x20 || c === 0x7f || (ends !== "" && ends.includes(value[i]!))) return false;
   }
   return true;
 }
