@@ -4,7 +4,16 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { BufferedBytes } from "./buffered-bytes.ts";
 import { ErrorCode } from "./error-code.ts";
 import type { ServerStream } from "./server.ts";
-import { dataFrame, FramePeer, getRequest, headersFrame, ok, postRequest } from "./testing/frame-peer.ts";
+import {
+  dataFrame,
+  FramePeer,
+  frame,
+  getRequest,
+  headersFrame,
+  ok,
+  postRequest,
+  uint32,
+} from "./testing/frame-peer.ts";
 import { RecordingSink, ScriptedBody, scriptedServer } from "./testing/scripted-server.ts";
 
 const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
@@ -56,15 +65,14 @@ describe("the accountant", () => {
 
 async function setUp(maxBytes: number, handler: (stream: ServerStream) => void) {
   const buffers = new BufferedBytes(maxBytes);
-  const refusals: string[] = [];
-  const server = await scriptedServer(handler, { buffers, onRefused: (reason) => refusals.push(reason) });
+  const server = await scriptedServer(handler, { buffers });
   const connect = async (settings: [number, number][] = []) => {
     const peer = await FramePeer.connect(server.port, { settings });
     onTestFinished(() => peer.close());
     return peer;
   };
   onTestFinished(() => server.listening.drain(0));
-  return { buffers, server, connect, refusals };
+  return { buffers, server, connect, refusals: server.refusals };
 }
 
 describe("a server over the cap", () => {
@@ -108,6 +116,25 @@ describe("a server over the cap", () => {
     peer.send(headersFrame(3, getRequest, { end: true }));
     expect((await peer.next("HEADERS")).id).toBe(3);
     expect([refusals, server.requests.length]).toEqual([["buffered_bytes"], 1]);
+  });
+
+  test("closes a connection that holds more in its socket than in its streams", async () => {
+    const { server, connect, buffers } = await setUp(3_000_000, (stream) => {
+      const body = new ScriptedBody();
+      stream.respond(ok, false);
+      stream.sendBody(body);
+      body.grant = (bytes) => void setImmediate(() => body.push(bytes));
+      body.push(60_000);
+    });
+    const peer = await connect([[4, 2 ** 30]]);
+    peer.socket.pause();
+    const grant = frame("WINDOW_UPDATE", 0, 0, uint32(2 ** 30));
+    peer.send(grant, ...Array.from({ length: 3 }, (_, i) => headersFrame(2 * i + 1, getRequest, { end: true })));
+    // The system's own buffers take some MB first; then it is the socket that holds.
+    await expect.poll(() => buffers.total).toBeGreaterThan(200_000);
+    buffers.open({ held() {}, shed() {} }).add(2_900_000);
+    await expect.poll(() => server.forcedCloses).toEqual(["buffered_bytes"]);
+    peer.close();
   });
 
   test("has counted everything back once streams ended, were reset, cancelled or lost", async () => {

@@ -1,5 +1,6 @@
 // The pure decisions about time and counts, as tables. What a connection makes of them: watch.test.ts, limits.test.ts.
 
+import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { Ages, jittered } from "./ages.ts";
 import { Keepalive } from "./keepalive.ts";
@@ -104,6 +105,20 @@ describe("the table of limits", () => {
     const reasons = Object.values(ForcedClose);
     expect(new Set(reasons).size).toBe(reasons.length);
     for (const reason of [...reasons, ...Object.values(StreamRefusal)]) expect(reason).toMatch(/^[a-z_]+$/);
+  });
+
+  test("every reason is asserted by a test that makes it happen", () => {
+    const folders = [new URL(".", import.meta.url), new URL("../transport/", import.meta.url)];
+    const files = folders.flatMap((folder) =>
+      readdirSync(folder)
+        .filter((file) => file.endsWith(".test.ts") && file !== "decisions.test.ts")
+        .map((file) => readFileSync(new URL(file, folder), "utf8")),
+    );
+    const tests = files.join("\n");
+    const missing = [...Object.values(ForcedClose), ...Object.values(StreamRefusal)].filter(
+      (reason) => !new RegExp(`["(^|]${reason}["|):]`).test(tests),
+    );
+    expect(missing).toEqual([]);
   });
 
   test("what gRPC's clients know by its word alone is GOAWAY's whole text; else the reason comes first", () => {

@@ -301,7 +301,7 @@ describe("streams that are refused while the connection goes on", () => {
     server.requests[0]!.respond(ok, true);
     peer.send(headersFrame(7, getRequest, { end: true }));
     await peer.settled();
-    expect(server.requests.length).toBe(3);
+    expect([server.requests.length, server.refusals]).toEqual([3, ["concurrent_streams"]]);
   });
 
   test("a header over the limit is answered 431, for gRPC with status 8, and HPACK stays in step", async () => {
@@ -320,6 +320,7 @@ describe("streams that are refused while the connection goes on", () => {
     peer.send(headersFrame(5, getRequest, { end: true }));
     await peer.settled();
     expect(server.requests.length).toBe(1);
+    expect(server.refusals).toEqual(["header_list_too_large", "header_list_too_large"]);
   });
 
   test("CONNECT is answered 501", async () => {

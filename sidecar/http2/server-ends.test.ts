@@ -148,5 +148,6 @@ describe("GOAWAY", () => {
     await peer.closed;
     await server.clock.advance(1000);
     await drained;
+    expect(server.forcedCloses).toEqual(["drain_timeout"]);
   });
 });

@@ -30,14 +30,13 @@ interface SetUp {
 
 /** A server of ours and a peer as its client. */
 async function serving({ handler, limits = {}, peer: peerOptions = {} }: SetUp = {}) {
-  const refusals: string[] = [];
-  const server = await scriptedServer(handler, { limits, random: () => 0.5, onRefused: (why) => refusals.push(why) });
+  const server = await scriptedServer(handler, { limits, random: () => 0.5 });
   const peer = await FramePeer.connect(server.port, peerOptions);
   onTestFinished(async () => {
     peer.close();
     await server.listening.drain(0);
   });
-  return { server, peer, refusals, clock: server.clock };
+  return { server, peer, refusals: server.refusals, clock: server.clock };
 }
 
 /** A client of ours and a peer as its server. */

@@ -1,4 +1,4 @@
-// A sender behind a way that takes 25 ms in each direction, in time that the test moves: how fast it may send is decided
+// A sender behind a way of 25 ms in each direction, in time that the test moves: how fast it may send is decided
 // by our windows alone.
 
 import { expect, test } from "vitest";

@@ -13,6 +13,8 @@ export interface ScriptedServer {
   readonly listening: Listening;
   readonly requests: ServerStream[];
   readonly forcedCloses: string[];
+  /** Reasons for which streams were refused or reset by a limit. */
+  readonly refusals: string[];
 }
 
 /** Handles each request by `handler` after it has been noted. Its time stands still until a test moves it. */
@@ -23,18 +25,20 @@ export async function scriptedServer(
   const clock = new TestingClock();
   const requests: ServerStream[] = [];
   const forcedCloses: string[] = [];
+  const refusals: string[] = [];
   const listening = await listenHttp2({
     host: "127.0.0.1",
     port: 0,
     clock,
     onForcedClose: (reason) => forcedCloses.push(reason),
+    onRefused: (reason) => refusals.push(reason),
     onRequest(stream) {
       requests.push(stream);
       handler(stream);
     },
     ...options,
   });
-  return { port: listening.port, clock, listening, requests, forcedCloses };
+  return { port: listening.port, clock, listening, requests, forcedCloses, refusals };
 }
 
 /** A body that a test pushes; notes what is granted and whether it was cancelled. */
