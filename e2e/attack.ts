@@ -72,9 +72,11 @@ async function run(): Promise<{ rows: readonly Row[]; problems: readonly string[
     say(`the other client alone: ${JSON.stringify(calm)}`);
     const player = new Player(target, say);
     const slowest = await player.begin(wanted.filter(({ isSlowest }) => isSlowest === true));
-    const inTurn = await player.playInTurn(wanted.filter(({ isSlow, isSlowest }) => !isSlow && !isSlowest));
+    const isPlain = ({ isSlow, isSlowest, isDisruptive }: AttackClass) => !isSlow && !isSlowest && !isDisruptive;
+    const inTurn = await player.playInTurn(wanted.filter(isPlain));
     const slow = await player.begin(wanted.filter(({ isSlow }) => isSlow === true));
     const rows = [...inTurn, ...(await slow()), ...(await slowest())];
+    rows.push(...(await player.playInTurn(wanted.filter(({ isDisruptive }) => isDisruptive === true))));
     say(`closed by force: ${JSON.stringify(await target.forcedCloses())}`);
     const problems = rows.filter(({ held }) => !held).map((row) => `${row.class}: ${row.problem}`);
     problems.push(...target.defects().map((line) => `the proxy said: ${line}`));

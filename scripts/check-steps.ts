@@ -30,6 +30,14 @@ export const steps: readonly Step[] = [
   { name: "tests", command: "npm", args: ["test", "--"], counts: "vitest", group: "check", limitMinutes: 5 },
   { name: "end to end", command: "npm", args: ["run", "e2e", "--"], counts: "vitest", group: "e2e", limitMinutes: 12 },
   {
+    ...{ name: "attacks", command: "npm", args: ["run", "attack", "--", "--quick", "--json"] },
+    ...{ counts: "one", group: "e2e", limitMinutes: 3 },
+  },
+  {
+    ...{ name: "fuzzing HTTP/2", command: "npm", args: ["run", "fuzz:http2", "--", "--seconds", "60", "--json"] },
+    ...{ counts: "one", group: "e2e", limitMinutes: 3 },
+  },
+  {
     ...{ name: "tests on real servers", command: "npm", args: ["run", "test:int", "--"] },
     ...{ counts: "vitest", group: "e2e", limitMinutes: 10 },
   },

@@ -34,6 +34,8 @@ export interface AttackClass {
   readonly isSlow?: boolean;
   /** Waits for minutes: begun before all others. */
   readonly isSlowest?: boolean;
+  /** Asks so much of the proxy or its backend that others at the same time would suffer: played alone, at the end. */
+  readonly isDisruptive?: boolean;
   /** Left out by `--quick`. */
   readonly isLong?: boolean;
   /** Its memory counts only after its end: what it holds is what it was allowed to hold. */

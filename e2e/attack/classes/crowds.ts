@@ -39,6 +39,7 @@ const manyConnections = 3000;
 /** Idle connections from one address, until no more are taken. */
 export const connectionFlood: AttackClass = {
   name: "connections-from-one-address",
+  isDisruptive: true,
   source: "no cap by address",
   isLong: true,
   mayHold: "idle connections up to the cap",
@@ -70,6 +71,7 @@ const streamWindowBytes = 262_144;
 /** Responses that nobody takes, on many streams: each may hold its stream's window and not more, until it is reset. */
 export const stalledCrowd: AttackClass = {
   name: "stalled-streams-1000",
+  isDisruptive: true,
   source: "the client's windows are shut, each stream holds what the proxy granted the backend",
   isLong: true,
   mayHold: "a stream window (256 KiB) for each of 1,000 streams; maxBufferedBytes bounds all together",

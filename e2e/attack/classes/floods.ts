@@ -18,7 +18,7 @@ const priority = frame(FrameType.PRIORITY, 0, 3, Buffer.from([0, 0, 0, 0, 16]));
 const oneStep = [windowUpdate(0, 1), windowUpdate(1, 1)];
 
 const kinds: readonly Flood[] = [
-  { name: "ping-flood", source: "CVE-2019-9512", reasons: ["ping_flood", "control_queue"], frames: () => [ping()] },
+  { name: "ping-flood", source: "CVE-2019-9512", reasons: ["too_many_pings", "control_queue"], frames: () => [ping()] },
   {
     ...{ name: "settings-flood", source: "CVE-2019-9515", reasons: ["settings_flood", "control_queue"] },
     frames: () => [settings()],

@@ -27,6 +27,8 @@ export const rapidReset: AttackClass = {
 /** As rapid reset, but no connection comes near its own budget: many connections at once. */
 export const spreadReset: AttackClass = {
   name: "rapid-reset-spread",
+  isDisruptive: true,
+  isLong: true,
   source: "CVE-2023-44487, below the budget of each connection",
   play: async (arena) => {
     const clients = await Promise.all(Array.from({ length: 20 }, () => arena.open()));
