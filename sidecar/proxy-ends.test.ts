@@ -86,6 +86,22 @@ describe("a deadline", () => {
     expect(resets.map(({ code }) => code)).toEqual([8, 8]);
   });
 
+  test("that the backend keeps a moment before our timer is status 4; a cancel long before it is 1", async () => {
+    const { clock, client, backend } = await clocked();
+    for (const id of [1, 3]) {
+      client.send(headersFrame(id, grpcRequest(["grpc-timeout", "1S"])), dataFrame(id, grpcMessage(3), true));
+    }
+    const up = await backend.connection(0);
+    await up.next("DATA");
+    await up.next("DATA");
+    await clock.advance(500);
+    up.send(frame("RST_STREAM", 0, 1, uint32(8)));
+    expect(statusOf((await untilEnd(client, 1))[0]!.fields)).toContain("grpc-status: 1");
+    await clock.advance(499.5);
+    up.send(frame("RST_STREAM", 0, 3, uint32(8)));
+    expect(statusOf((await untilEnd(client, 3))[0]!.fields)).toContain("grpc-status: 4");
+  });
+
   test("of plain HTTP is 504 with a sentence", async () => {
     const { clock, client, backend } = await clocked();
     client.send(headersFrame(1, request("GET", "/x", ["grpc-timeout", "1S"]), { end: true }));

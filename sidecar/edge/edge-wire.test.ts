@@ -46,7 +46,7 @@ beforeAll(async () => {
   const service = stack(
     rescue((error) => {
       throw error;
-    }),
+    }, systemClock),
     deadline(systemClock, () => "test"),
     edge,
     nowhere,

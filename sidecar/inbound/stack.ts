@@ -32,7 +32,7 @@ export function inboundStack(params: InboundParams, deps: InboundDeps): Service<
     // Outermost: what is recorded is what the calling sidecar saw.
     record("inbound", deps.recorders, clock),
     // Outside of everything that can fail: no error leaves as a bare reset.
-    rescue(deps.reportDefect),
+    rescue(deps.reportDefect, clock),
     // Before the application: it is what the limit protects.
     shed(maxCallsInFlight),
     // The calling sidecar enforces it too; here it frees the application when that one is gone.

@@ -45,7 +45,7 @@ export function outboundStack(params: OutboundParams, deps: OutboundDeps): Servi
     // Outermost: what is recorded is what the caller saw, with all the time it took.
     record("outbound", deps.recorders, clock),
     // Outside of everything that can fail: no error leaves as a bare reset.
-    rescue(deps.reportDefect),
+    rescue(deps.reportDefect, clock),
     // Before anything that costs memory or waits: an overload is refused at once.
     shed(params.maxCallsInFlight),
     // Outside of every wait, so that none outlives the caller's patience.
