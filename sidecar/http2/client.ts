@@ -85,7 +85,10 @@ export class ClientConnection {
     });
   }
 
-  /** Streams that may be opened now: what the peer allows (100 before it told) minus the open ones. */
+  /**
+   * Streams that may be opened now: what the peer allows (100 before it told) minus the open ones, and minus those that
+   * were cancelled and of which the peer may not know yet.
+   */
   get available(): number {
     return this.#connection.available;
   }

@@ -95,6 +95,29 @@ describe("floods end the connection", () => {
     await peer.closed;
   });
 
+  test("windows that are opened octet by octet while DATA waits: glitches (CVE-2019-9511)", async () => {
+    const body = new ScriptedBody();
+    const { server, peer } = await setUp(
+      {},
+      {
+        peer: { settings: [[4, 0]] },
+        onRequest(stream) {
+          stream.respond(ok, false);
+          stream.sendBody(body);
+        },
+      },
+    );
+    peer.send(headersFrame(1, getRequest, { end: true }));
+    await peer.settled();
+    body.push(100_000);
+    for (let i = 0; i < 2000 && !peer.hasEnded; i++) {
+      peer.send(frame("WINDOW_UPDATE", 0, 1, uint32(1)));
+      if (i % 100 === 99) await peer.delivered();
+    }
+    expect((await peer.next("GOAWAY")).debug).toMatch(/^glitches: /);
+    expect(server.forcedCloses).toEqual(["glitches"]);
+  });
+
   test("answers that nobody reads do not pile up", async () => {
     const { server } = await setUp({ maxQueuedControlFrames: 100 });
     const socket = connect({ port: server.port, host: "127.0.0.1" });

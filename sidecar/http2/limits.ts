@@ -1,7 +1,7 @@
 // Every limit of listeners, connections and the process: a row with its default and what it stops. A breach closes the
 // connection, or refuses a stream where the row says so, under one reason of the tables below, in metrics and in
 // GOAWAY's text. Rows are RFC 9113 section 10.5's advice made numbers; attacks are named by CVE. Times are checked
-// by one coarse timer (watch.ts): they hold from below, and are passed by at most half a minute.
+// by one coarse timer (watch.ts): they hold from below, and are passed by at most a minute.
 
 export interface Limit {
   readonly default: number;

@@ -71,7 +71,7 @@ describe("a connection without streams", () => {
     await peer.settled();
     await clock.advance(defaultLimits.idleMs - 1000);
     expect(server.forcedCloses).toEqual([]);
-    await clock.advance(31_000);
+    await clock.advance(61_000);
     expect(await peer.next("GOAWAY")).toMatchObject({ lastStreamId: 2 ** 31 - 1, code: 0, debug: "max_idle" });
     expect(await peer.next("GOAWAY")).toMatchObject({ lastStreamId: 0, code: 0, debug: "max_idle" });
     await peer.closed;
@@ -92,7 +92,7 @@ describe("a connection without streams", () => {
       await peer.settled();
     }
     expect(server.forcedCloses).toEqual([]);
-    await clock.advance(100_000);
+    await clock.advance(130_000);
     expect((await peer.next("GOAWAY")).debug).toBe("max_idle");
   });
 });
@@ -176,10 +176,10 @@ describe("a silent peer", () => {
     await peer.settled();
     await clock.advance(defaultLimits.serverKeepaliveMs - 1000);
     expect(pings(peer).length).toBe(0);
-    await clock.advance(31_000);
+    await clock.advance(61_000);
     await peer.next("PING");
     await peer.settled();
-    await clock.advance(defaultLimits.keepaliveTimeoutMs + 30_000);
+    await clock.advance(defaultLimits.keepaliveTimeoutMs + 60_000);
     expect(server.forcedCloses).toEqual([]);
   });
 
@@ -189,7 +189,7 @@ describe("a silent peer", () => {
     await peer.settled();
     const told: StreamError[] = [];
     server.requests[0]!.onAbort((error) => told.push(error));
-    await clock.advance(defaultLimits.serverKeepaliveMs + 30_000);
+    await clock.advance(defaultLimits.serverKeepaliveMs + 60_000);
     await clock.advance(defaultLimits.keepaliveTimeoutMs);
     expect(server.forcedCloses).toEqual(["keepalive_timeout"]);
     expect(told).toMatchObject([{ code: ErrorCode.CANCEL, initiator: "connection" }]);
@@ -220,7 +220,7 @@ describe("a silent peer", () => {
     const { peer, client, clock, get, reasons, errors } = await calling();
     get();
     await peer.settled();
-    await clock.advance(defaultLimits.clientKeepaliveMs + 30_000);
+    await clock.advance(defaultLimits.clientKeepaliveMs + 60_000);
     await clock.advance(defaultLimits.keepaliveTimeoutMs);
     expect(reasons).toEqual(["keepalive_timeout"]);
     expect(errors).toMatchObject([{ initiator: "connection", neverProcessed: false }]);

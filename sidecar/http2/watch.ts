@@ -1,5 +1,5 @@
 // A connection's one timer: everything that must not last for ever is looked at here, coarsely, so that frames and
-// streams cost no timer. While a header block or DATA waits it looks every 5 s, else every 30 s or when the next thing
+// streams cost no timer. While a header block or DATA waits it looks every 5 s, else every minute or when the next thing
 // is due. The decisions are in keepalive.ts, ages.ts and stalls.ts; connection.ts carries them out.
 
 import type { Clock, Timer } from "../../common/clock.ts";
@@ -40,7 +40,7 @@ export interface WatchParams {
 }
 
 const tickMs = 5000;
-const lookMs = 30_000;
+const lookMs = 60_000;
 const leastMs = 500;
 
 export class Watch<S extends StallingStream> {
