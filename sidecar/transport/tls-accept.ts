@@ -137,6 +137,11 @@ export class TlsAcceptor {
   }
 
   #secured(socket: TLSSocket): void {
+    // From here on errors are the socket's own, also while we close it.
+    socket.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "ERR_TLS_RENEGOTIATION_DISABLED") return;
+      this.#onForcedClose(TlsClose.RENEGOTIATION, "the client began a second handshake");
+    });
     const key = keyOf(socket);
     const pending = key === undefined ? undefined : this.#pending.get(key);
     if (key === undefined || pending === undefined) {
@@ -152,10 +157,6 @@ export class TlsAcceptor {
     } else {
       socket.allowHalfOpen = true;
       socket.disableRenegotiation();
-      socket.on("error", (error: NodeJS.ErrnoException) => {
-        if (error.code !== "ERR_TLS_RENEGOTIATION_DISABLED") return;
-        this.#onForcedClose(TlsClose.RENEGOTIATION, "the client began a second handshake");
-      });
       pending.onSecured(socket, certificate);
     }
     // Last, so that whoever drains finds the connection in one list or the other.
