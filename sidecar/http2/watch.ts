@@ -1,6 +1,6 @@
 // A connection's one timer: everything that must not last for ever is looked at here, coarsely, so that frames and
-// streams cost no timer. While a header block or DATA waits it looks every 5 s, else every minute or when the next thing
-// is due. The decisions are in keepalive.ts, ages.ts and stalls.ts; connection.ts carries them out.
+// streams cost no timer. While a header block or DATA waits it looks every 5 s, else every minute or when something is
+// due. The decisions are in keepalive.ts, ages.ts and stalls.ts; connection.ts carries them out.
 
 import type { Clock, Timer } from "../../common/clock.ts";
 import type { Random } from "../../common/random.ts";
