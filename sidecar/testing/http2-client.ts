@@ -1,6 +1,6 @@
 // A client on node:http2 for tests that have many calls under way; what it sends and reads is plain HTTP/2.
 
-import { type ClientHttp2Session, connect, type Settings } from "node:http2";
+import { type ClientHttp2Session, connect, constants, type Settings } from "node:http2";
 
 export interface Exchange {
   /** `:status`; 0 when no response came. */
@@ -22,6 +22,8 @@ export interface Http2Client {
   call(headers: Record<string, string>, body?: Buffer): Promise<Exchange>;
   /** A call of gRPC to `/ferry.test.Echo/Unary` with one message of 3 octets. */
   grpc(headers?: Record<string, string>): Promise<Exchange>;
+  /** A call of gRPC that is reset with CANCEL so many milliseconds after it began. */
+  givenUp(afterMs: number): Promise<Exchange>;
   close(): void;
 }
 
@@ -29,22 +31,25 @@ export interface Http2Client {
 export function openHttp2Client(port: number, settings: Settings = {}): Http2Client {
   const session = connect(`http://127.0.0.1:${port}`, { settings, maxSendHeaderBlockLength: 131_072 });
   session.on("error", () => {});
-  const call = (headers: Record<string, string>, body?: Buffer) => exchange(session, headers, body);
   return {
-    call,
-    grpc: (headers = {}) =>
-      call(
-        {
-          ...{ ":method": "POST", ":path": "/ferry.test.Echo/Unary", "content-type": "application/grpc" },
-          ...{ te: "trailers", ...headers },
-        },
-        Buffer.from([0, 0, 0, 0, 3, 1, 2, 3]),
-      ),
+    call: (headers, body) => exchange(session, headers, body),
+    grpc: (headers = {}) => exchange(session, { ...grpcHeaders, ...headers }, grpcBody),
+    givenUp: (afterMs) => exchange(session, grpcHeaders, grpcBody, afterMs),
     close: () => session.destroy(),
   };
 }
 
-function exchange(session: ClientHttp2Session, headers: Record<string, string>, body?: Buffer): Promise<Exchange> {
+const grpcHeaders = {
+  ...{ ":method": "POST", ":path": "/ferry.test.Echo/Unary", "content-type": "application/grpc", te: "trailers" },
+};
+const grpcBody = Buffer.from([0, 0, 0, 0, 3, 1, 2, 3]);
+
+function exchange(
+  session: ClientHttp2Session,
+  headers: Record<string, string>,
+  body?: Buffer,
+  giveUpMs?: number,
+): Promise<Exchange> {
   return new Promise((resolve) => {
     const stream = session.request(headers, { endStream: body === undefined });
     const fields: Record<string, string> = {};
@@ -68,5 +73,6 @@ function exchange(session: ClientHttp2Session, headers: Record<string, string>, 
       }),
     );
     if (body !== undefined) stream.end(body);
+    if (giveUpMs !== undefined) setTimeout(() => stream.close(constants.NGHTTP2_CANCEL), giveUpMs);
   });
 }

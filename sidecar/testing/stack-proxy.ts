@@ -31,18 +31,21 @@ export interface StackProxyOptions {
   readonly hasNoRoute?: boolean;
 }
 
+export interface StackProxy extends ProxyUnderTest {
+  /** What calls that are under way hold; all 0 when none is. */
+  readonly held: () => { readonly calls: number; readonly atEndpoints: number };
+}
+
 const host = "127.0.0.1";
 const name = "upstream";
 
-export async function startStackProxy(
-  ports: readonly number[],
-  options: StackProxyOptions = {},
-): Promise<ProxyUnderTest> {
+export async function startStackProxy(ports: readonly number[], options: StackProxyOptions = {}): Promise<StackProxy> {
   const { clock = systemClock, limits = {}, traits, maxCallsInFlight = 10_000 } = options;
   const upstreamOf = () => (options.hasNoRoute === true ? undefined : name);
   const states = new EndpointStates();
   const upstreams = new Upstreams({ clock, states, want: () => {} });
-  upstreams.apply(snapshotOf(ports, traits));
+  const snapshot = snapshotOf(ports, traits);
+  upstreams.apply(snapshot);
   const pool = new Pool({ clock, dial: plaintextDialer(clock, { limits: { ...defaultLimits, ...limits } }) });
   const service = outboundStack(
     { maxCallsInFlight, maxReplayBytes: 65_536 },
@@ -59,6 +62,12 @@ export async function startStackProxy(
   const listening = await listenHttp2({ host, port: 0, clock, limits, onRequest: (stream) => calls.serve(stream) });
   return {
     port: listening.port,
+    held: () => ({
+      calls: calls.inFlight,
+      atEndpoints: Object.values(snapshot.endpoints)
+        .flat()
+        .reduce((sum, endpoint) => sum + states.of(endpoint).active, 0),
+    }),
     async close() {
       await Promise.all([listening.close(), pool.close()]);
     },
