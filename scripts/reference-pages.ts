@@ -22,7 +22,7 @@ const note = (source: string) => `Generated from \`${source}\` by \`npm run docs
 
 const retryWords = {
   always: "always: it was never sent",
-  once: "once, at once: it provably did not run",
+  once: "once: it was sent and provably never ran",
   idempotent: "only methods marked idempotent: it may have run",
   never: "never",
 } as const;

@@ -69,7 +69,7 @@ class RetriedCall {
         if (!this.#mayRetry(attempt, outcome)) throw error;
       }
       this.#deps.onRetry(routed, outcome);
-      await this.#backOff(attempt, outcome);
+      await this.#backOff(attempt);
     }
   }
 
@@ -127,12 +127,9 @@ class RetriedCall {
     return known.filter((endpoint) => !this.#tried.some((tried) => tried.id === endpoint.id)).length;
   }
 
-  /**
-   * At once when another endpoint is left to try, and after a refusal, which comes with GOAWAY or once; otherwise the
-   * same endpoint gets a moment.
-   */
-  async #backOff(attempt: number, outcome: Outcome): Promise<void> {
-    if (this.#untried > 0 || outcome.failure === "refused") return;
+  /** At once when another endpoint is left to try; otherwise the same one gets a moment. */
+  async #backOff(attempt: number): Promise<void> {
+    if (this.#untried > 0) return;
     const cap = Math.min(backoffMaxMs, backoffBaseMs * 2 ** attempt);
     await wait(this.#deps.clock, this.#deps.random() * cap);
   }
