@@ -263,6 +263,21 @@ describe("replies", () => {
     expect(peer.seen.filter(({ type, end }) => type === "PING" && !end).length).toBe(1);
   });
 
+  test("an answer to a later request tells as well that the cancels were read", async () => {
+    const { client, peer } = await setUp([[3, 3]]);
+    const early = get(client);
+    client.request(getRequest, undefined, new Reply()).cancel(ErrorCode.CANCEL);
+    get(client);
+    expect(client.available).toBe(0);
+    await peer.settled();
+    peer.send(headersFrame(1, ok, { end: true }));
+    await peer.settled();
+    expect([early.ends.length, client.available]).toEqual([1, 1]);
+    peer.send(headersFrame(5, ok, { end: true }));
+    await peer.settled();
+    expect(client.available).toBe(3);
+  });
+
   test("cancels are not pinged for again before the server has sent something (gRFC A8)", async () => {
     const { client, peer } = await setUp([[3, 100]], true);
     const ours = () => peer.seen.filter(({ type, end }) => type === "PING" && !end).length;

@@ -136,7 +136,7 @@ export class Connection implements FrameListener, StreamHost, LinkReader, Ending
       return;
     }
     this.#rst(stream.id, code);
-    if (!this.isServer && code !== ErrorCode.NO_ERROR && this.#pendingResets.add()) {
+    if (!this.isServer && code !== ErrorCode.NO_ERROR && this.#pendingResets.add(this.#nextId)) {
       this.sender.ping(false, resetPing, 0);
     }
     this.forgetStream(stream);
@@ -166,7 +166,7 @@ export class Connection implements FrameListener, StreamHost, LinkReader, Ending
 
   dataBegins(id: number, flowBytes: number, paddingBytes: number): void {
     this.#messageFrames++;
-    this.#pendingResets.heard();
+    this.#pendingResets.heard(id);
     this.credit.dataCame(id, flowBytes);
     const stream = this.streams.get(id);
     this.#dataStream = undefined;
@@ -194,7 +194,7 @@ export class Connection implements FrameListener, StreamHost, LinkReader, Ending
 
   headers(id: number, input: Buffer, start: number, stop: number, end: boolean): void {
     this.#messageFrames++;
-    this.#pendingResets.heard();
+    this.#pendingResets.heard(id);
     const fields = this.#decoder.decode(input, start, stop);
     const stream = this.streams.get(id);
     if (stream === undefined) {
