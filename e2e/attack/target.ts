@@ -11,6 +11,7 @@ import type { VictimData, VictimReport } from "./victim-thread.ts";
 export interface TargetOptions {
   /** Further arguments of `ferry proxy`. */
   readonly args?: readonly string[];
+  /** 0: no victim. */
   readonly victimConnections: number;
   readonly victimCallsPerSecond: number;
 }
@@ -48,6 +49,11 @@ export class Target {
     const { port } = await nextMessage<{ port: number }>(backend);
     const args = ["proxy", "--listen", "127.0.0.1:0", "--upstream", `127.0.0.1:${port}`, "--json"];
     const proxy = startFerry([...args, ...(options.args ?? [])], { env: { NODE_OPTIONS: "--inspect=127.0.0.1:0" } });
+    // Whatever ends this process ends the proxy.
+    const kill = () => proxy.signal("SIGKILL");
+    process.once("exit", kill);
+    void proxy.exited.then(() => process.off("exit", kill));
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
     try {
       const ready = await proxy.event("ready", 20_000);
       const inspector = await Inspector.open(proxy.stderr);

@@ -99,9 +99,7 @@ function now(): number {
 }
 
 let next = 0;
-setInterval(() => {
-  call(next++ % connections);
-}, 1000 / callsPerSecond);
+if (connections > 0) setInterval(() => call(next++ % connections), 1000 / callsPerSecond);
 
 parentPort?.on("message", async ({ sinceMs, untilMs }: { sinceMs: number; untilMs: number }) => {
   const asked = calls.filter(({ beganMs }) => beganMs >= sinceMs && beganMs <= untilMs);

@@ -66,6 +66,9 @@ export class ProxyTarget {
     await once(backend, "listening");
     const upstream = `127.0.0.1:${(backend.address() as AddressInfo).port}`;
     const proxy = startFerry(["proxy", "--listen", "127.0.0.1:0", "--upstream", upstream, "--json"]);
+    // Whatever ends this process ends the proxy.
+    process.once("exit", () => proxy.signal("SIGKILL"));
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
     const { listen, admin } = await proxy.event("ready", 20_000);
     target.current = new ProxyTarget({ proxy, listen, admin, close: () => backend.close() });
     return target.current;
