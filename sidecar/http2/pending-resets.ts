@@ -1,6 +1,7 @@
 // Streams that we reset before their response was complete, and of which the server may not know yet: until it has
-// answered a PING that went out behind the RST_STREAM, or a request that did, they count against its MAX_CONCURRENT_STREAMS. So a client of
-// ours that opens and cancels cannot have more work under way at a server than that allows (CVE-2023-44487).
+// answered a PING that went out behind the RST_STREAM, or a request that did, they count against its
+// MAX_CONCURRENT_STREAMS. So a client of ours that opens and cancels cannot have more work under way at a server than
+// that allows (CVE-2023-44487).
 //
 // One PING at a time, and no further one before the server has sent HEADERS or DATA again: servers count PINGs and take
 // the count back when they send (gRFC A8). Resets in between are not counted. Pure.
