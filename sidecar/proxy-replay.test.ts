@@ -215,8 +215,7 @@ describe("what may have run", () => {
   });
 });
 
-// The pool knows no connection that refuses: it gives the same one again (transport/pool.ts).
-test.fails("a lone endpoint that refuses a stream gets it again on another connection", async () => {
+test("a lone endpoint that refuses a stream gets it again on another connection", async () => {
   const backend = await backendThat(({ id, path }, peer, connection) =>
     peer.send(...(connection === 0 ? [rst(id, 7)] : replyTo(id, path))),
   );

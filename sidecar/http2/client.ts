@@ -47,6 +47,7 @@ export class ClientConnection {
   readonly #ready: Promise<void>;
   readonly #closeListeners: (() => void)[] = [];
   readonly #drainListeners: (() => void)[] = [];
+  #isRefusing = false;
 
   /** Takes over a socket that is connected or connecting (plain or TLS). */
   constructor(socket: Socket, options: ClientConnectionOptions) {
@@ -59,10 +60,15 @@ export class ClientConnection {
       request() {},
       tooLarge() {},
       ready: () => ready.resolve(),
-      slotFree: () => options.onAvailable?.(),
+      slotFree: (isRefusal) => {
+        this.#isRefusing = isRefusal === true;
+        options.onAvailable?.();
+      },
       draining: () => tell(this.#drainListeners),
       forcedClose: (reason, detail) => {
         failure = detail;
+        // The socket may linger for a peer that reads nothing; whoever waits need not.
+        ready.reject(new StreamError(ErrorCode.CONNECT_ERROR, "connection", failure, true));
         options.onForcedClose?.(reason, detail);
       },
       refused: (reason) => options.onRefused?.(reason),
@@ -91,6 +97,11 @@ export class ClientConnection {
    */
   get available(): number {
     return this.#connection.available;
+  }
+
+  /** The last stream that ended was refused (REFUSED_STREAM): another connection is the better choice. */
+  get isRefusing(): boolean {
+    return this.#isRefusing;
   }
 
   get openStreams(): number {

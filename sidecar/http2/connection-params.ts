@@ -37,8 +37,8 @@ export interface ConnectionEvents {
   tooLarge(stream: Stream): void;
   /** The peer's first SETTINGS came. */
   ready(): void;
-  /** Client: a stream may have become free, by an end or by SETTINGS. */
-  slotFree(): void;
+  /** Client: a stream may have become free, by SETTINGS or by an end; `isRefusal`: the peer refused that stream. */
+  slotFree(isRefusal?: boolean): void;
   /** Client: the peer sent GOAWAY. */
   draining(): void;
   /** We closed it, or told the peer to go, for this reason (ForcedClose in limits.ts, or a code's name). */

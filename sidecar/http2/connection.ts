@@ -270,7 +270,7 @@ export class Connection implements FrameListener, StreamHost, LinkReader, Ending
     const isRefused = !this.isServer && code === ErrorCode.REFUSED_STREAM && !stream.hasHead;
     stream.die(new StreamError(code, "peer", `stream ${id}: reset by the peer with code ${code}`, isRefused));
     if (this.streams.size === 0 && this.ending.isDraining) this.link.mark();
-    if (!this.isServer) this.#events.slotFree();
+    if (!this.isServer) this.#events.slotFree(isRefused);
   }
 
   settings(input: Buffer, start: number, stop: number): void {

@@ -135,16 +135,24 @@ class EndpointConnections {
     await Promise.all([...this.#open, ...this.#closing].map((connection) => connection.drain()));
   }
 
-  #free(): ClientConnection | undefined {
+  /** One that has refused its last stream only when no further one may be dialled, or `isLastResort`. */
+  #free(isLastResort = this.#isFull): ClientConnection | undefined {
+    let refusing: ClientConnection | undefined;
     for (let i = 0; i < this.#open.length; i++) {
       const connection = this.#open[i]!;
-      if (connection.available > 0) return connection;
+      if (connection.available === 0) continue;
+      if (!connection.isRefusing) return connection;
+      refusing ??= connection;
     }
-    return undefined;
+    return isLastResort ? refusing : undefined;
+  }
+
+  get #isFull(): boolean {
+    return this.#open.length + this.#dialling >= (this.#options.maxConnections ?? 16);
   }
 
   #dial(connectTimeoutMs: number): void {
-    if (this.#open.length + this.#dialling >= (this.#options.maxConnections ?? 16)) return;
+    if (this.#isFull) return;
     this.#dialling++;
     const events = { onAvailable: () => this.#startWaiting() };
     this.#options.dial(this.#host, this.#port, connectTimeoutMs, events).then(
@@ -156,6 +164,7 @@ class EndpointConnections {
         this.#dialling--;
         // Those that wait may still get onto a connection that there is.
         if (this.#dialling === 0 && this.#open.length === 0) this.#failWaiting(asStreamError(error));
+        else this.#startWaiting(true);
         this.#checkEmpty();
       },
     );
@@ -200,9 +209,9 @@ class EndpointConnections {
     this.#onEmpty();
   }
 
-  #startWaiting(): void {
+  #startWaiting(isLastResort?: boolean): void {
     while (this.#waiting.length > 0) {
-      const connection = this.#free();
+      const connection = this.#free(isLastResort);
       if (connection === undefined) return;
       this.#waiting.shift()?.start(connection);
     }
