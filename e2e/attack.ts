@@ -20,6 +20,7 @@ import {
 import { madeYouReset, rapidReset, resetsOnClosed, spreadReset } from "./attack/classes/resets.ts";
 import { silentConnection, slowloris, socketNotRead, stalledStreams } from "./attack/classes/slow.ts";
 import { smuggling, upgrade } from "./attack/classes/smuggling.ts";
+import { tlsHandshakes, tlsOffers } from "./attack/classes/tls.ts";
 import { Player, type Row } from "./attack/play.ts";
 import { Target } from "./attack/target.ts";
 import { warmUp } from "./attack/warm-up.ts";
@@ -29,6 +30,7 @@ const classes: readonly AttackClass[] = [
   ...[...continuationFloods, ...headerBombs, pinnedFields, ...oversizedHeaders, emptyNames],
   ...[...floods, ...smuggling, upgrade, streamFlood, stalledCrowd, connectionFlood],
   ...[resetAfterResponse, smallFrames, steadyPings],
+  ...[tlsOffers, ...tlsHandshakes],
   ...[...slowloris, silentConnection, socketNotRead, ...stalledStreams],
 ];
 

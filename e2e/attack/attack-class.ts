@@ -40,6 +40,8 @@ export interface AttackClass {
   readonly isLong?: boolean;
   /** Its memory counts only after its end: what it holds is what it was allowed to hold. */
   readonly mayHold?: string;
+  /** What it left is judged by what the process uses and not by what it keeps from the system; the reason. */
+  readonly judgedByUse?: string;
   play(arena: Arena): Promise<Outcome>;
 }
 

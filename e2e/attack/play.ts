@@ -24,6 +24,8 @@ export interface Row {
   readonly held: boolean;
   /** Empty when it held. */
   readonly problem: string;
+  /** What must be known about the figures. */
+  readonly note?: string;
 }
 
 interface Played {
@@ -34,6 +36,7 @@ interface Played {
   readonly heldMb: number;
   readonly sinceMs: number;
   readonly untilMs: number;
+  readonly note?: string;
 }
 
 export class Player {
@@ -104,8 +107,14 @@ export class Player {
       else this.#say(`${attack.name}: holds ${heldMb.toFixed(1)} MB (${attack.mayHold})`);
       return mb - baseMb;
     };
+    const usedMb = await this.#target.usedMb();
     const performed = await this.#perform(attack, read);
     const afterMb = await this.#target.settledRssMb();
+    if (attack.judgedByUse !== undefined) {
+      const growthMb = (await this.#target.usedMb()) - usedMb;
+      const note = `${(afterMb - baseMb).toFixed(1)} MB more are kept: ${attack.judgedByUse}`;
+      return { ...performed, heldMb, afterMb, growthMb, note };
+    }
     return { ...performed, heldMb, afterMb, growthMb: Math.max(highestMb, afterMb) - baseMb };
   }
 
@@ -149,6 +158,7 @@ export class Player {
       ...{ rssGrowthMb: tenths(growthMb), heldMb: tenths(played.heldMb) },
       ...{ victimErrors, victimP99Ms: victim.p99Ms },
       ...{ held: problems.length === 0, problem: problems.join("; ") },
+      ...(played.note !== undefined && { note: played.note }),
     };
     this.#say(JSON.stringify(row));
     return row;

@@ -92,6 +92,13 @@ export class Target {
     return Math.min(...readings);
   }
 
+  /** Heap and buffers that are in use, without garbage, in MB (10^6). */
+  async usedMb(): Promise<number> {
+    await this.inspector.collectGarbage();
+    const used = await this.inspector.evaluate("process.memoryUsage().heapUsed + process.memoryUsage().external");
+    return Number(used) / 1e6;
+  }
+
   /** Values of the proxy's own metrics, by their name with labels as Prometheus writes them. */
   async metrics(): Promise<ReadonlyMap<string, number>> {
     const text = await (await fetch(`http://${this.#admin}/metrics`)).text();

@@ -74,6 +74,7 @@ export const stalledCrowd: AttackClass = {
   isDisruptive: true,
   source: "the client's windows are shut, each stream holds what the proxy granted the backend",
   isLong: true,
+  judgedByUse: "freed slabs of 16 KiB stay with the C library's allocator, which uses them again",
   mayHold: "a stream window (256 KiB) for each of 1,000 streams; maxBufferedBytes bounds all together",
   play: async (arena) => {
     const client = await arena.open({ settings: [[Setting.INITIAL_WINDOW_SIZE, 0]] });
