@@ -1,5 +1,5 @@
-// Writes docs/reference/ from the tables in the code: `npm run docs`. With `--check` (in `npm run lint`) it writes
-// nothing and ends with 1 when a page is not what it would write.
+// Writes docs/reference/ and the limits in SECURITY.md from the tables in the code: `npm run docs`. With `--check` (in
+// `npm run lint`) it writes nothing and ends with 1 when a page is not what it would write.
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cliRows } from "../cli/settings.ts";
@@ -8,12 +8,14 @@ import { settingRows as commandRows } from "../services/quote-command/settings.t
 import { settingRows as projectorRows } from "../services/quote-projector/settings.ts";
 import { settingRows as queryRows } from "../services/quote-query/settings.ts";
 import { failures } from "../sidecar/failure.ts";
+import { ForcedClose, limitRows, StreamRefusal } from "../sidecar/http2/limits.ts";
 import { ferrySettings } from "../sidecar/routing/mesh-config/ferry-settings.ts";
 import { sidecarRows } from "../sidecar/settings.ts";
 import { callMetrics } from "../sidecar/telemetry/call-metrics.ts";
 import { MetricRegistry } from "../sidecar/telemetry/metric-registry.ts";
 import type { FamilySnapshot } from "../sidecar/telemetry/metric-snapshot.ts";
 import { processMetrics } from "../sidecar/telemetry/process-metrics.ts";
+import { withLimits } from "./limits-table.ts";
 import { failuresPage, meshConfigPage, metricsPage, type SettingTable, settingsPage } from "./reference-pages.ts";
 import { root } from "./tracked-files.ts";
 
@@ -41,6 +43,9 @@ const pages: Readonly<Record<string, string>> = {
   ]),
   "docs/reference/metrics.md": metricsPage(metricFamilies()),
   "docs/reference/mesh-config.md": meshConfigPage(ferrySettings),
+  "SECURITY.md": withLimits(readFileSync(`${root}SECURITY.md`, "utf8"), limitRows, [
+    ...new Set([...Object.values(ForcedClose), ...Object.values(StreamRefusal)]),
+  ]),
 };
 
 if (import.meta.main) {
@@ -58,7 +63,7 @@ if (import.meta.main) {
   }
   const count = Object.keys(pages).length;
   if (isCheck && stale > 0) {
-    console.log("run `npm run docs` and commit docs/reference/");
+    console.log("run `npm run docs` and commit what it wrote");
     process.exitCode = 1;
   }
   console.log(`generate-docs: ${count} pages, ${stale} ${isCheck ? "stale" : "written"}`);
