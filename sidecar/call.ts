@@ -46,6 +46,8 @@ export interface Call {
   readonly cancelled: ProxyFailure | undefined;
   /** Ends the call before its reply has ended. The first reason stays; after the end it does nothing. */
   cancel(failure: ProxyFailure): void;
+  /** Passes an informational response (1xx) on to the caller; nothing once the reply has begun. */
+  inform(fields: HeaderFields): void;
   /** Told once when the call is cancelled (at once if it already is); the place to stop work. */
   onCancel(listener: (failure: ProxyFailure) => void): void;
 }

@@ -211,7 +211,8 @@ describe("what may have run", () => {
       else expect(["connection_lost", "refused"]).toContain(reply.failure);
     });
     expect(Math.max(...ran.values())).toBe(1);
-    expect(replies.filter(({ grpcStatus }) => grpcStatus === "0").length).toBeGreaterThan(150);
+    // How many were under way on a connection that was lost is chance.
+    expect(replies.filter(({ grpcStatus }) => grpcStatus === "0").length).toBeGreaterThan(50);
   });
 });
 

@@ -4,10 +4,7 @@ import { startFerryProxy } from "./testing/proxy-under-test.ts";
 
 proxySuite("Ferry", {
   start: startFerryProxy,
-  differs: {
-    "103 is passed on (RFC 9110 §15.2)":
-      "the engine drops informational responses; 100 is answered by the proxy itself",
-  },
+  differs: {},
 });
 
 const joins = "fields reach JavaScript as an object: values of one name are joined by a comma";

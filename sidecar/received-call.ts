@@ -42,6 +42,8 @@ export class ReceivedCall implements Call {
   readonly expectsContinue: boolean;
   readonly notes: CallNotes = { route: undefined, endpoint: undefined, attempts: 0 };
   #cancelled: ProxyFailure | undefined = undefined;
+  /** Where informational responses go; set by whoever serves the call, and taken away when its reply begins. */
+  onInform: ((fields: HeaderFields) => void) | undefined = undefined;
   #listeners: ((failure: ProxyFailure) => void)[] = [];
 
   constructor(request: ReceivedRequest, sources: CallSources) {
@@ -103,6 +105,10 @@ export class ReceivedCall implements Call {
     this.requestId = requestId === "" ? sources.randomHex(16) : requestId;
   }
 
+  inform(fields: HeaderFields): void {
+    this.onInform?.(fields);
+  }
+
   get cancelled(): ProxyFailure | undefined {
     return this.#cancelled;
   }
@@ -122,7 +128,7 @@ export class ReceivedCall implements Call {
 }
 
 /** application/grpc, application/grpc+proto, application/grpc;… but not application/grpc-web. */
-function isGrpcContentType(contentType: string): boolean {
+export function isGrpcContentType(contentType: string): boolean {
   if (!contentType.startsWith("application/grpc")) return false;
   const next = contentType.charCodeAt(16);
   return Number.isNaN(next) || next === 0x2b /* + */ || next === 0x3b /* ; */ || next === 0x20;

@@ -62,6 +62,11 @@ class UpstreamReply implements Reply, ReplyListener {
     else this.#listeners.push(listener);
   }
 
+  informational(fields: HeaderFields): void {
+    // We answered `expect` ourselves (serve-calls.ts).
+    if (statusOf(fields) !== 100) this.#call.inform(fields);
+  }
+
   head(fields: HeaderFields, end: boolean, body: BodySource): void {
     this.#head = { fields, end, body };
     this.#resolve(this);

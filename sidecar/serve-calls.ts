@@ -29,10 +29,14 @@ export function serveCalls(service: Service<Call>, sources: CallSources): CallSe
     underWay.add(call);
     // Nothing is asked of the backend first: it is the proxy that takes the body now, within its windows.
     if (call.expectsContinue) stream.respond(continueFields, false);
+    call.onInform = (fields) => stream.respond(fields, false);
     stream.onClose(() => {
       underWay.delete(call);
     });
-    stream.onAbort((error) => call.cancel(new ProxyFailure("cancelled", "", `caller went away: ${error.message}`)));
+    stream.onAbort((error) => {
+      call.onInform = undefined;
+      call.cancel(new ProxyFailure("cancelled", "", `caller went away: ${error.message}`));
+    });
     service(call).then(
       (reply) => sendReply(stream, call, reply),
       // Only a stack without `rescue` gets here; the caller must not hang for it.
@@ -53,7 +57,8 @@ export function serveCalls(service: Service<Call>, sources: CallSources): CallSe
 
 const continueFields: HeaderFields = [new HeaderField(":status", "100")];
 
-function sendReply(stream: ServerStream, call: Call, reply: Reply): void {
+function sendReply(stream: ServerStream, call: ReceivedCall, reply: Reply): void {
+  call.onInform = undefined;
   if (call.cancelled?.kind === "cancelled") {
     reply.body.cancel(ErrorCode.CANCEL);
     return;

@@ -44,6 +44,7 @@ class Reply {
   body: BodySource | undefined = undefined;
   failures: StreamError[] = [];
   ends: [HeaderFields | undefined, StreamError | undefined][] = [];
+  informational?: (fields: HeaderFields) => void;
   readonly #attaches: boolean;
 
   constructor(attaches = true) {
@@ -140,13 +141,16 @@ describe("replies", () => {
     expect(client.openStreams).toBe(0);
   });
 
-  test("informational responses are dropped", async () => {
+  test("informational responses are told apart from the final one", async () => {
     const { client, peer } = await setUp();
     const reply = get(client);
+    const early: string[] = [];
+    reply.informational = (fields) => early.push(fields[0]!.value);
     await peer.next("HEADERS");
     peer.send(headersFrame(1, fieldsOf([":status", "103"])), headersFrame(1, fieldsOf([":status", "100"])));
     peer.send(headersFrame(1, fieldsOf([":status", "204"]), { end: true }));
     await peer.settled();
+    expect(early).toEqual(["103", "100"]);
     expect(reply.heads.map((fields) => fields[0]!.value)).toEqual(["204"]);
   });
 

@@ -13,7 +13,11 @@ export function deliverResponseHead(stream: Stream, fields: HeaderFields, end: b
   const malformed = checkResponse(fields);
   if (malformed !== undefined) return malformed;
   const { status, contentLength } = facts;
-  if (status < 200) return end ? "informational response with END_STREAM" : undefined;
+  if (status < 200) {
+    if (end) return "informational response with END_STREAM";
+    stream.receiveInformational(fields);
+    return undefined;
+  }
   if (!stream.isHeadRequest && status !== 204 && status !== 304) {
     if (end && contentLength > 0) return "content-length without content";
     stream.expectedBytes = contentLength;

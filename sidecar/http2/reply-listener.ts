@@ -6,7 +6,9 @@ import type { StreamError } from "./error-code.ts";
 import type { HeaderFields } from "./header-field.ts";
 
 export interface ReplyListener {
-  /** The final response header; informational ones (1xx) are dropped. `end`: it was all. */
+  /** An informational response (1xx, never 101), before `head`; any number of them. */
+  informational?(fields: HeaderFields): void;
+  /** The final response header. `end`: it was all. */
   head(fields: HeaderFields, end: boolean, body: BodySource): void;
   /** Instead of `head`: the request failed before a response header came. Afterwards `body` tells of failure. */
   failed(error: StreamError): void;

@@ -257,6 +257,10 @@ export class Stream implements BodySource, BodySink, SendingStream {
     body.attach(this);
   }
 
+  receiveInformational(fields: HeaderFields): void {
+    this.#listener?.informational?.(fields);
+  }
+
   receiveHead(fields: HeaderFields, end: boolean): void {
     this.hasHead = true;
     if (!end) {

@@ -42,6 +42,7 @@ export class StrictPeer {
   readonly #isServer: boolean;
   readonly #send: (octets: Buffer) => void;
   readonly #unacknowledged: number[] = [];
+  readonly #reset = new Set<number>();
   #lastId = 0;
   #input: Buffer = Buffer.alloc(0);
 
@@ -79,6 +80,7 @@ export class StrictPeer {
 
   reset(stream: PeerStream): void {
     this.streams.delete(stream.id);
+    this.#reset.add(stream.id);
     this.#send(frame("RST_STREAM", 0, stream.id, uint32(8)));
   }
 
@@ -117,6 +119,8 @@ export class StrictPeer {
         this.#data(id, payload, isEnd);
         return;
       case FrameType.HEADERS:
+        // Trailers may have been on their way when we reset the stream.
+        if (this.#reset.has(id)) return;
         if (this.#isServer && !this.streams.has(id)) this.#opened(id);
         if (isEnd) this.#ended(id);
         return;
