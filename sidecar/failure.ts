@@ -73,7 +73,8 @@ export const failures = {
     httpStatus: 431,
     retry: "never",
     fault: "caller",
-    sentence: "The request's header is larger than the instance accepts; send less metadata or raise its limit.",
+    sentence:
+      "The request's header is larger than the instance or this sidecar accepts; send less metadata or raise the limit.",
   },
   connection_lost: {
     status: Status.UNAVAILABLE,

@@ -9,7 +9,7 @@ import { dataFrame, FramePeer, fieldsOf, headersFrame } from "./http2/testing/fr
 import { onEachRequest } from "./testing/answering.ts";
 import { FrameBackend } from "./testing/frame-backend.ts";
 import { openHttp2Client } from "./testing/http2-client.ts";
-import { grpcMessage, grpcRequest, pick, request, shape, untilEnd } from "./testing/proxy-rig.ts";
+import { bodyOf, grpcMessage, grpcRequest, pick, request, shape, untilEnd } from "./testing/proxy-rig.ts";
 import { type StackProxyOptions, startStackProxy } from "./testing/stack-proxy.ts";
 
 const closers: (() => unknown)[] = [];
@@ -78,7 +78,8 @@ describe("the proxy's own replies", () => {
     expect(shape(await untilEnd(up, 1))).toEqual(["DATA(8)+END"]);
   });
 
-  test("a request header over our own limit: 8 and 431, and the connection lives", async () => {
+  test("a request header over our own limit: 8 and 431 with its kind, and the connection lives", async () => {
+    expect(failures.header_too_large).toMatchObject({ status: 8, httpStatus: 431 });
     const backend = await FrameBackend.listen(undefined, (peer) => {
       void onEachRequest(peer, ({ id }) => peer.send(headersFrame(id, noContent, { end: true })));
     });
@@ -87,12 +88,20 @@ describe("the proxy's own replies", () => {
     const many = Array.from({ length: 200 }, (_, i): [string, string] => [`x-${i}`, ""]);
     client.send(headersFrame(1, grpcRequest(...many)), dataFrame(1, grpcMessage(3), true));
     const grpc = await untilEnd(client, 1);
-    expect(shape(grpc).at(0)).toBe("HEADERS+END");
-    expect(pick(grpc[0]!.fields, ":status", "grpc-status")).toEqual([":status: 200", "grpc-status: 8"]);
-    client.send(headersFrame(3, request("GET", "/x", ...many), { end: true }));
-    expect(pick((await untilEnd(client, 3))[0]!.fields, ":status")).toEqual([":status: 431"]);
-    client.send(headersFrame(5, request("GET", "/x"), { end: true }));
-    expect(pick((await untilEnd(client, 5))[0]!.fields, ":status")).toEqual([":status: 204"]);
+    const names = [":status", "grpc-status", "x-ferry-failure"];
+    const kind = "x-ferry-failure: header_too_large";
+    expect(shape(grpc)).toEqual(["HEADERS+END"]);
+    expect(pick(grpc[0]!.fields, ...names)).toEqual([":status: 200", "grpc-status: 8", kind]);
+    client.send(headersFrame(3, request("POST", "/x", ...many)), dataFrame(3, 3, true));
+    const plain = await untilEnd(client, 3);
+    expect(pick(plain[0]!.fields, ...names)).toEqual([":status: 431", kind]);
+    expect(bodyOf(plain).toString()).toContain("header_too_large: request header over this sidecar's");
+    client.send(headersFrame(5, request("HEAD", "/x", ...many), { end: true }));
+    const head = await untilEnd(client, 5);
+    expect(shape(head)).toEqual(["HEADERS+END"]);
+    expect(pick(head[0]!.fields, ...names)).toEqual([":status: 431", kind]);
+    client.send(headersFrame(7, request("GET", "/x"), { end: true }));
+    expect(pick((await untilEnd(client, 7))[0]!.fields, ":status")).toEqual([":status: 204"]);
     expect(backend.connections[0]!.seen.filter(({ type }) => type === "HEADERS").length).toBe(1);
   });
 });

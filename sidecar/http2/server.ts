@@ -1,8 +1,8 @@
 // The server's side of a connection: requests come in as streams and are answered. Used by transport/listen.ts; the
 // wire work is connection.ts's and stream.ts's, for both roles.
 //
-// Answers by itself only what must not reach the handler: headers over a limit (431, for gRPC RESOURCE_EXHAUSTED) and
-// CONNECT (501).
+// Answers by itself only what must not reach the handler: CONNECT (501), and headers over a limit (431, for gRPC
+// RESOURCE_EXHAUSTED) unless the owner takes those.
 
 import type { Socket } from "node:net";
 import type { Clock } from "../../common/clock.ts";
@@ -14,7 +14,6 @@ import { type ConnectionEvents, defaultWindows, type Windows } from "./connectio
 import { ConnectionError, type ErrorCode, type StreamError } from "./error-code.ts";
 import { fieldValue, HeaderField, type HeaderFields } from "./header-field.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
-import type { Stream } from "./stream.ts";
 
 /** One request from a client. */
 export interface ServerStream {
@@ -43,6 +42,11 @@ export type ServerHandler = (stream: ServerStream) => void;
 export interface ServerConnectionOptions {
   readonly clock: Clock;
   readonly onRequest: ServerHandler;
+  /**
+   * Answers a request whose header is over a limit. `fields` has what came before the limit, pseudo fields first, and
+   * nothing else of it is checked: it is not to be passed on. Default: a bare 431, for gRPC RESOURCE_EXHAUSTED.
+   */
+  readonly onTooLarge?: ServerHandler;
   /** The socket is closed. */
   readonly onClose?: () => void;
   /** We closed the connection: `reason` is one word for metrics (see limits.ts), `detail` a sentence for a log. */
@@ -69,7 +73,7 @@ export class ServerConnection {
         if (stream.fields[0]?.value === "CONNECT") stream.respond(notImplemented, true);
         else options.onRequest(stream);
       },
-      tooLarge: (stream) => answerTooLarge(stream),
+      tooLarge: options.onTooLarge ?? answerTooLarge,
       ready() {},
       slotFree() {},
       draining() {},
@@ -123,7 +127,7 @@ const tooLargeGrpc: HeaderFields = [
   new HeaderField("grpc-message", "request header over the limit"),
 ];
 
-function answerTooLarge(stream: Stream): void {
+function answerTooLarge(stream: ServerStream): void {
   const isGrpc = fieldValue(stream.fields, "content-type")?.startsWith("application/grpc") === true;
   stream.respond(isGrpc ? tooLargeGrpc : tooLarge, true);
 }

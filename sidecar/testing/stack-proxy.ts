@@ -8,6 +8,7 @@ import type { Endpoint } from "../discovery/registry.ts";
 import { defaultLimits, type Limits } from "../http2/limits.ts";
 import { outboundStack } from "../outbound/stack.ts";
 import { Upstreams } from "../outbound/upstreams.ts";
+import { refuseTooLarge } from "../refuse-too-large.ts";
 import { EndpointStates } from "../resilience/endpoint-states.ts";
 import { compileSnapshot } from "../routing/compile-snapshot.ts";
 import { compileChain } from "../routing/local-compiler.ts";
@@ -59,7 +60,11 @@ export async function startStackProxy(ports: readonly number[], options: StackPr
     },
   );
   const calls = serveCalls(service, { nowMs: () => clock.nowMs(), randomHex, sampleNew: () => false });
-  const listening = await listenHttp2({ host, port: 0, clock, limits, onRequest: (stream) => calls.serve(stream) });
+  const listening = await listenHttp2({
+    ...{ host, port: 0, clock, limits },
+    onRequest: (stream) => calls.serve(stream),
+    onTooLarge: refuseTooLarge,
+  });
   return {
     port: listening.port,
     held: () => ({

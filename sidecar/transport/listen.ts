@@ -27,6 +27,8 @@ export interface ListenOptions {
   readonly port: number;
   readonly onRequest: (stream: ServerStream, connection: RemoteConnection) => void;
   readonly clock: Clock;
+  /** Answers requests whose header is over a limit, as in ServerConnectionOptions. */
+  readonly onTooLarge?: (stream: ServerStream) => void;
   /** A connection was closed by us, for this reason (ForcedClose in http2/limits.ts). */
   readonly onForcedClose?: (reason: string, detail: string) => void;
   /** One stream was refused or reset by a limit, for this reason (StreamRefusal in http2/limits.ts). */
@@ -56,9 +58,11 @@ export interface Listening {
 /** Rejects with the operating system's error, as EADDRINUSE, or OpenSSL's about the TLS material, untouched. */
 export async function listenHttp2(options: ListenOptions): Promise<Listening> {
   const open = new Set<ServerConnection>();
-  const tls =
-    options.tls === undefined ? undefined : new TlsAcceptor(options.tls, options.clock, options.onForcedClose);
   const limits = { ...defaultLimits, ...options.limits };
+  const tls =
+    options.tls === undefined
+      ? undefined
+      : new TlsAcceptor({ handshakeMs: limits.handshakeMs, ...options.tls }, options.clock, options.onForcedClose);
   const addresses = new ClientAddresses(limits.maxConnectionsPerAddress);
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     if (!enter(socket, addresses)) {
@@ -108,6 +112,7 @@ function accept(
     clock: options.clock,
     onRequest: (stream) => options.onRequest(stream, remote),
     onClose: () => open.delete(connection),
+    ...(options.onTooLarge === undefined ? {} : { onTooLarge: options.onTooLarge }),
     ...(options.onForcedClose === undefined ? {} : { onForcedClose: options.onForcedClose }),
     ...(options.onRefused === undefined ? {} : { onRefused: options.onRefused }),
     ...(options.buffers === undefined ? {} : { buffers: options.buffers }),
