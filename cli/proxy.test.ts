@@ -88,6 +88,15 @@ test("options that lack their other half are a wrong call, and end it with 2", a
   expect(await refused("--tls-cert", "a.crt")).toEqual([2, expect.stringContaining("expected --tls-key with it")]);
 });
 
+test("limits that are wrong are a wrong call, and end it with 2", async () => {
+  const [code, text] = await refused("--limits", "idelMs=1");
+  expect([code, text]).toEqual([2, expect.stringContaining("no limit is named idelMs; did you mean idleMs?")]);
+  expect(await refused("--limits", "idleMs=1m")).toEqual([
+    2,
+    expect.stringContaining('--limits "idleMs=1m": expected idleMs to be a whole number from 0 to 2147483647'),
+  ]);
+});
+
 test("without its options nothing is TLS", () => {
   expect(readProxyTls({})).toEqual({});
   expect(readProxyTls({ upstreamTls: true })).toEqual({ upstreamTls: {} });

@@ -4,6 +4,8 @@
 import { Command } from "commander";
 import { jsonLog } from "../common/json-log.ts";
 import { formatAddress } from "../common/settings.ts";
+import type { Limits } from "../sidecar/http2/limits.ts";
+import { parseLimits } from "../sidecar/http2/parse-limits.ts";
 import { type ProxyParams, startProxy } from "../sidecar/proxy.ts";
 import { openConsole } from "./console.ts";
 import { CommandError, exitOk, reasonOf, UsageError } from "./exit.ts";
@@ -24,6 +26,7 @@ interface ProxyOptions extends ProxyTlsOptions {
   listen: string;
   upstream: string;
   workers: string;
+  limits?: string;
   json?: boolean;
 }
 
@@ -35,6 +38,7 @@ export function proxyCommand(finish: (code: number) => void): Command {
     .option("--listen <host:port>", "where to listen; port 0 takes a free one", "127.0.0.1:0")
     .requiredOption("--upstream <host:port>", "the server that every call goes to")
     .option("--workers <number>", "processes that share the port; only 1 so far", "1")
+    .option("--limits <list>", "as maxConcurrentStreams=256,idleMs=60000; SECURITY.md has the names")
     .option("--tls-cert <file>", "listen by TLS with this certificate (PEM, its authorities behind it); followed")
     .option("--tls-key <file>", "the certificate's key (PEM)")
     .option("--tls-client-ca <file>", "demand client certificates of these authorities (PEM)")
@@ -50,12 +54,13 @@ async function proxy(options: ProxyOptions): Promise<number> {
   if (options.workers !== "1") throw new UsageError(`--workers ${options.workers}: expected 1`);
   const listen = readAddress("--listen", options.listen);
   const upstream = readAddress("--upstream", options.upstream);
+  const limits = readLimits(options.limits);
   const tls = readProxyTls(options);
   const isTls = tls.tls !== undefined;
   const log = jsonLog("proxy", "info");
   const signal = untilSignal();
   try {
-    const running = await startProxy({ listen, upstream, log, ...tls }).catch((error: unknown) => {
+    const running = await startProxy({ listen, upstream, log, limits, ...tls }).catch((error: unknown) => {
       const isFile = error instanceof Error && error.name === "TlsFileError";
       throw new CommandError(isFile ? error.message : `cannot listen on ${formatAddress(listen)}: ${reasonOf(error)}`);
     });
@@ -69,6 +74,16 @@ async function proxy(options: ProxyOptions): Promise<number> {
     return exitOk;
   } finally {
     signal.close();
+  }
+}
+
+function readLimits(text: string | undefined): Partial<Limits> {
+  if (text === undefined) return {};
+  try {
+    return parseLimits(text);
+  } catch (error) {
+    const reason = reasonOf(error);
+    throw new UsageError(`--limits "${text}": ${reason.startsWith("no ") ? reason : `expected ${reason}`}`);
   }
 }
 

@@ -22,6 +22,7 @@ export const settingNames: readonly string[] = [
   "FERRY_HOME",
   "FERRY_INBOUND",
   "FERRY_INSTANCE",
+  "FERRY_LIMITS",
   "FERRY_LISTEN",
   "FERRY_LOG",
   "FERRY_MAX_CALLS",

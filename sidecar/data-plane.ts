@@ -6,18 +6,21 @@ import type { Clock } from "../common/clock.ts";
 import type { Random } from "../common/random.ts";
 import type { Address } from "../common/settings.ts";
 import type { Call, EndpointCall } from "./call.ts";
+import { BufferedBytes, processBuffers } from "./http2/buffered-bytes.ts";
+import type { Limits } from "./http2/limits.ts";
 import { inboundStack } from "./inbound/stack.ts";
 import { serviceOfAuthority } from "./outbound/route.ts";
 import { outboundStack } from "./outbound/stack.ts";
 import { Upstreams } from "./outbound/upstreams.ts";
 import type { CallSources } from "./received-call.ts";
+import { refuseTooLarge } from "./refuse-too-large.ts";
 import { type EndpointState, EndpointStates } from "./resilience/endpoint-states.ts";
 import type { RetryDeps } from "./resilience/retry.ts";
 import type { Snapshot } from "./routing/snapshot.ts";
 import { type CallServer, serveCalls } from "./serve-calls.ts";
 import type { Layer, Service } from "./stack.ts";
 import type { Recorder } from "./telemetry/record.ts";
-import { type Dialer, plaintextDialer } from "./transport/dial.ts";
+import { type Dialer, type DialOptions, plaintextDialer } from "./transport/dial.ts";
 import { type Listening, listenHttp2 } from "./transport/listen.ts";
 import { Pool } from "./transport/pool.ts";
 import type { TlsListenOptions } from "./transport/tls-accept.ts";
@@ -25,6 +28,8 @@ import type { TlsListenOptions } from "./transport/tls-accept.ts";
 export interface DataPlaneParams {
   readonly maxCallsInFlight: number;
   readonly maxReplayBytes: number;
+  /** Of every connection, in and out, instead of the defaults of http2/limits.ts. */
+  readonly limits: Partial<Limits>;
 }
 
 export interface DataPlaneDeps {
@@ -36,11 +41,14 @@ export interface DataPlaneDeps {
   want(upstream: string): void;
   readonly onRetry: RetryDeps["onRetry"];
   onAdmissionChange(target: EndpointCall, state: EndpointState): void;
+  /** A connection, in or out, was closed by us. */
   onForcedClose(reason: string, detail: string): void;
+  /** One stream was refused or reset by a limit. */
+  onRefused(reason: string): void;
   /** For listeners of the way out; default: plaintext. */
   readonly listenTls?: TlsListenOptions;
-  /** Default: plaintext. */
-  readonly dial?: Dialer;
+  /** Makes the pool's dialer; default: plaintext. */
+  readonly makeDialer?: (clock: Clock, options: DialOptions) => Dialer;
   reportDefect(error: unknown, requestId: string): void;
 }
 
@@ -56,13 +64,23 @@ export class DataPlane {
   readonly pool: Pool;
   readonly #params: DataPlaneParams;
   readonly #deps: DataPlaneDeps;
+  /** What every connection is made with. */
+  readonly #connections: Pick<DialOptions, "limits" | "buffers" | "onForcedClose" | "onRefused">;
   readonly #entrances: Entrance[] = [];
 
   constructor(params: DataPlaneParams, deps: DataPlaneDeps) {
     this.#params = params;
     this.#deps = deps;
     this.upstreams = new Upstreams({ clock: deps.clock, states: this.states, want: (name) => deps.want(name) });
-    this.pool = new Pool({ clock: deps.clock, dial: deps.dial ?? plaintextDialer(deps.clock) });
+    const { limits } = params;
+    const { clock, makeDialer = plaintextDialer } = deps;
+    this.#connections = {
+      limits,
+      buffers: limits.maxBufferedBytes === undefined ? processBuffers : new BufferedBytes(limits.maxBufferedBytes),
+      onForcedClose: (reason, detail) => deps.onForcedClose(reason, detail),
+      onRefused: (reason) => deps.onRefused(reason),
+    };
+    this.pool = new Pool({ clock, dial: makeDialer(clock, this.#connections) });
   }
 
   /** Puts a snapshot in force for the next call. */
@@ -127,7 +145,8 @@ export class DataPlane {
       port: at.port,
       clock: this.#deps.clock,
       onRequest: (stream) => calls.serve(stream),
-      onForcedClose: (reason, detail) => this.#deps.onForcedClose(reason, detail),
+      onTooLarge: refuseTooLarge,
+      ...this.#connections,
       ...(tls !== undefined && { tls }),
     });
     const entrance = { listening, calls };

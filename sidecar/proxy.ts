@@ -10,16 +10,15 @@ import { type Address, formatAddress } from "../common/settings.ts";
 import { startAdminServer } from "./admin/admin-server.ts";
 import type { AdminStatus } from "./admin/admin-source.ts";
 import { endpointsOf } from "./admin-view.ts";
-import { DataPlane } from "./data-plane.ts";
+import { DataPlane, type DataPlaneDeps } from "./data-plane.ts";
 import type { Endpoint } from "./discovery/registry.ts";
 import { drainEntrance } from "./drain-entrance.ts";
+import type { Limits } from "./http2/limits.ts";
 import { startObservation } from "./observation.ts";
 import { compileSnapshot } from "./routing/compile-snapshot.ts";
 import { compileChain } from "./routing/local-compiler.ts";
 import { emptyMeshConfig } from "./routing/mesh-config/mesh-config.ts";
 import { sidecarRows } from "./settings.ts";
-import type { Dialer } from "./transport/dial.ts";
-import type { TlsListenOptions } from "./transport/tls-accept.ts";
 import { tlsDialer } from "./transport/tls-dial.ts";
 import { followTlsFiles, type TlsFileEvents } from "./transport/tls-files.ts";
 
@@ -27,6 +26,8 @@ export interface ProxyParams {
   readonly listen: Address;
   readonly upstream: Address;
   readonly log: JsonLog;
+  /** Of connections on both sides, instead of the defaults of http2/limits.ts. */
+  readonly limits?: Partial<Limits>;
   /** The listener takes TLS only. */
   readonly tls?: ProxyTls;
   /** The upstream is dialled by TLS. */
@@ -66,7 +67,7 @@ const name = "upstream";
  * upstream may come later.
  */
 export async function startProxy(params: ProxyParams): Promise<RunningProxy> {
-  const { listen, upstream, log } = params;
+  const { listen, upstream, log, limits = {} } = params;
   const open = { connections: () => connections(), callsInFlight: () => data.callsInFlight };
   const observation = await startObservation(
     {
@@ -80,9 +81,13 @@ export async function startProxy(params: ProxyParams): Promise<RunningProxy> {
     metrics.countForcedClose(reason);
     log.info("connection closed by us", { reason, detail });
   };
-  const tls = await openTls(params, onForcedClose);
+  const tls = await openTls(params);
   const data = new DataPlane(
-    { maxCallsInFlight: sidecarRows.maxCallsInFlight.fallback, maxReplayBytes: sidecarRows.maxReplayBytes.fallback },
+    {
+      maxCallsInFlight: sidecarRows.maxCallsInFlight.fallback,
+      maxReplayBytes: sidecarRows.maxReplayBytes.fallback,
+      limits,
+    },
     {
       clock,
       random: systemRandom,
@@ -95,6 +100,7 @@ export async function startProxy(params: ProxyParams): Promise<RunningProxy> {
         log.info("upstream changed admission", { state: accrual.state });
       },
       onForcedClose,
+      onRefused: (reason) => metrics.countRefusedStream(reason),
       ...tls.deps,
       reportDefect: (error, requestId) => log.error("defect", { error, requestId }),
     },
@@ -116,7 +122,7 @@ export async function startProxy(params: ProxyParams): Promise<RunningProxy> {
       config: () => ({ hash: emptyMeshConfig.hash, rejected: [], snapshots: data.upstreams.snapshots() }),
       endpoints: () => endpointsOf(data),
       settings: () => ({
-        ...{ listen: at, upstream: formatAddress(upstream) },
+        ...{ listen: at, upstream: formatAddress(upstream), limits },
         ...(params.tls !== undefined && { tls: params.tls }),
         ...(params.upstreamTls !== undefined && { upstreamTls: params.upstreamTls }),
       }),
@@ -140,15 +146,12 @@ export async function startProxy(params: ProxyParams): Promise<RunningProxy> {
 
 interface OpenTls {
   /** For the data plane. */
-  readonly deps: { readonly listenTls?: TlsListenOptions; readonly dial?: Dialer };
+  readonly deps: Pick<DataPlaneDeps, "listenTls" | "makeDialer">;
   close(): void;
 }
 
 /** Reads the files of both sides, and follows them until `close`. */
-async function openTls(
-  { tls, upstreamTls, log }: ProxyParams,
-  onForcedClose: (reason: string, detail: string) => void,
-): Promise<OpenTls> {
+async function openTls({ tls, upstreamTls, log }: ProxyParams): Promise<OpenTls> {
   const events: TlsFileEvents = {
     onReload: (text) => log.info("TLS files changed and are in force", { files: text }),
     onKept: (text) => log.error("TLS files are wrong, what was read before stays in force", { reason: text }),
@@ -170,7 +173,8 @@ async function openTls(
     deps: {
       ...(listener && { listenTls: { source: listener, clientCertificates } }),
       ...(upstream && {
-        dial: tlsDialer(clock, { source: upstream, onForcedClose, ...(serverName !== undefined && { serverName }) }),
+        makeDialer: (itsClock, options) =>
+          tlsDialer(itsClock, { ...options, source: upstream, ...(serverName !== undefined && { serverName }) }),
       }),
     },
     close() {

@@ -16,6 +16,8 @@ import {
   type SettingsOf,
   type SettingsResult,
 } from "../common/settings.ts";
+import type { Limits } from "./http2/limits.ts";
+import { parseLimits } from "./http2/parse-limits.ts";
 
 /** An upstream that the application may call, with a listener of its own when `port` is given. */
 export interface UpstreamSetting {
@@ -182,6 +184,12 @@ export const sidecarRows = {
     fallback: 65_536,
     unit: "bytes",
     doc: "What is kept of a request so that it can be sent again; a longer one is not retried.",
+  },
+  limits: {
+    env: "FERRY_LIMITS",
+    parse: parseLimits,
+    fallback: {} as Partial<Limits>,
+    doc: "Limits of connections, of listeners and towards upstreams alike, instead of their defaults; names and reasons are in [SECURITY.md](../../SECURITY.md#limits).",
   },
   accessLog: {
     env: "FERRY_ACCESS_LOG",

@@ -111,31 +111,29 @@ export class Sidecar {
     this.#pid = params.pid;
     this.#backend = backend;
     this.#registry = backend.registry;
-    this.#data = new DataPlane(
-      { maxCallsInFlight: settings.maxCallsInFlight, maxReplayBytes: settings.maxReplayBytes },
-      {
-        clock,
-        random: systemRandom,
-        sources: {
-          nowMs: () => clock.nowMs(),
-          randomHex,
-          // Without a collector nobody would see the trace: callers' decisions are kept, none is made here.
-          sampleNew: () => settings.otlpEndpoint !== null && systemRandom() < settings.sampleRatio,
-        },
-        recorders,
-        want: (upstream) => this.#control?.want(upstream),
-        onRetry: (routed, outcome) => metrics.countRetry(routed, outcome),
-        onAdmissionChange: (target, { accrual }) => {
-          if (accrual.state === "ejected") metrics.countEjection(target);
-          log.info("endpoint changed admission", { endpoint: target.endpoint.id, state: accrual.state });
-        },
-        onForcedClose: (reason) => {
-          metrics.countForcedClose(reason);
-          log.info("connection closed by us", { reason });
-        },
-        reportDefect: (error, requestId) => log.error("defect", { error, requestId }),
+    this.#data = new DataPlane(settings, {
+      clock,
+      random: systemRandom,
+      sources: {
+        nowMs: () => clock.nowMs(),
+        randomHex,
+        // Without a collector nobody would see the trace: callers' decisions are kept, none is made here.
+        sampleNew: () => settings.otlpEndpoint !== null && systemRandom() < settings.sampleRatio,
       },
-    );
+      recorders,
+      want: (upstream) => this.#control?.want(upstream),
+      onRetry: (routed, outcome) => metrics.countRetry(routed, outcome),
+      onAdmissionChange: (target, { accrual }) => {
+        if (accrual.state === "ejected") metrics.countEjection(target);
+        log.info("endpoint changed admission", { endpoint: target.endpoint.id, state: accrual.state });
+      },
+      onForcedClose: (reason) => {
+        metrics.countForcedClose(reason);
+        log.info("connection closed by us", { reason });
+      },
+      onRefused: (reason) => metrics.countRefusedStream(reason),
+      reportDefect: (error, requestId) => log.error("defect", { error, requestId }),
+    });
   }
 
   /** Opens the listeners, then begins to look for the application's health. */

@@ -2,8 +2,9 @@
 // what waits in sockets. Above the cap the connection with the most is told to let go, the largest first, until there
 // is room again. Windows bound a stream and a connection; this bounds their number.
 //
-// One per process (`processBuffers`); tests bring their own. Counted by slab and by write, not by frame. Shedding
-// happens between turns, never inside a read, so the cap may be passed by what one turn reads.
+// One per process: `processBuffers`, or the data plane's own where the cap is set; tests bring theirs. Counted by slab
+// and by write, not by frame. Shedding happens between turns, never inside a read, so the cap may be passed by what one
+// turn reads.
 
 import { defaultLimits } from "./limits.ts";
 

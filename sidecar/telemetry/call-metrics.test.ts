@@ -49,7 +49,7 @@ describe("call metrics", () => {
     expect(text()).toContain(`${target},method="/made.Up/M1",grpc_status="OK",failure=""} 1\n`);
   });
 
-  test("count retries, ejections and closed connections", () => {
+  test("count retries, ejections, closed connections and refused streams", () => {
     const { metrics, text } = scene();
     const { call } = endedCall({ route });
     const routed = {
@@ -64,10 +64,12 @@ describe("call metrics", () => {
     metrics.countRetry(routed, { status: 14, httpStatus: 0, failure: "connection_lost" });
     metrics.countEjection({ routed, endpoint: call.notes.endpoint! });
     metrics.countForcedClose("too_many_pings");
+    metrics.countRefusedStream("concurrent_streams");
     const at = 'upstream="quoter",service="quote-query",subset="v1"';
     expect(text()).toContain(`ferry_retries_total{${at},grpc_status="UNAVAILABLE",failure="connection_lost"} 1\n`);
     expect(text()).toContain(`ferry_endpoint_ejections_total{${at}} 1\n`);
     expect(text()).toContain('ferry_forced_closes_total{reason="too_many_pings"} 1\n');
+    expect(text()).toContain('ferry_streams_refused_total{reason="concurrent_streams"} 1\n');
   });
 });
 

@@ -29,6 +29,8 @@ export interface CallMetrics {
   countEjection(target: EndpointCall): void;
   /** This sidecar closed a connection because of `reason`, one of a small fixed set. */
   countForcedClose(reason: string): void;
+  /** This sidecar refused or reset one stream because of a limit, one of a small fixed set. */
+  countRefusedStream(reason: string): void;
 }
 
 /** The labels a call is counted under but for how it ended. */
@@ -69,12 +71,6 @@ export function callMetrics({ registry, service, isKnownMethod }: CallMetricsDep
     help: "How often an endpoint was taken out of balancing because its calls failed.",
     labels: ["upstream", "service", "subset"],
   });
-  const forcedCloses = registry.counter({
-    name: "ferry_forced_closes_total",
-    help: "Connections that this sidecar closed because the peer broke a rule or a limit.",
-    labels: ["reason"],
-  });
-
   const inbound = new TargetMetrics({ direction: "inbound", upstream: "", service, subset: "" }, undefined);
   const unrouted = new TargetMetrics({ direction: "outbound", upstream: "", service: "", subset: "" }, undefined);
   const byRoute = new WeakMap<Route, TargetMetrics>();
@@ -111,8 +107,28 @@ export function callMetrics({ registry, service, isKnownMethod }: CallMetricsDep
     countEjection({ routed: { route } }) {
       ejections.child(route.upstream, route.service, route.subset).value++;
     },
+    ...breachMetrics(registry),
+  };
+}
+
+/** What peers were refused because of rules and limits. */
+function breachMetrics(registry: MetricRegistry): Pick<CallMetrics, "countForcedClose" | "countRefusedStream"> {
+  const forcedCloses = registry.counter({
+    name: "ferry_forced_closes_total",
+    help: "Connections that this sidecar closed because the peer broke a rule or a limit.",
+    labels: ["reason"],
+  });
+  const refusedStreams = registry.counter({
+    name: "ferry_streams_refused_total",
+    help: "Streams that this sidecar refused or reset because of a limit, on connections that go on.",
+    labels: ["reason"],
+  });
+  return {
     countForcedClose(reason) {
       forcedCloses.child(reason).value++;
+    },
+    countRefusedStream(reason) {
+      refusedStreams.child(reason).value++;
     },
   };
 }
