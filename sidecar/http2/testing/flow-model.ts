@@ -115,6 +115,8 @@ class FlowModel {
   readonly #random: Random;
   readonly #buffers = new BufferedBytes(1 << 30);
   readonly #apps = new Map<number, App>();
+  /** Applications whose stream the peer has reset. */
+  readonly #left: App[] = [];
   readonly #peer: StrictPeer;
   readonly #toOurs: Buffer[] = [];
   readonly #push: (octets: Buffer) => void;
@@ -227,6 +229,9 @@ class FlowModel {
       this.#peer.sendEnd(stream);
     } else if (choice === 27) {
       this.counts.resets++;
+      const app = this.#apps.get(stream.id);
+      // Ours may have ended before: then what came stays for the application until it takes or refuses it.
+      if (app !== undefined) this.#left.push(app);
       this.#apps.delete(stream.id);
       this.#peer.reset(stream);
     }
@@ -267,11 +272,11 @@ class FlowModel {
 
   async #checkCredit(): Promise<void> {
     await this.#turn();
-    for (const [id, app] of this.#apps) {
-      this.#apps.delete(id);
+    for (const app of [...this.#apps.values(), ...this.#left]) {
       app.isGone = true;
       app.reset();
     }
+    this.#apps.clear();
     await this.#turn();
     if (this.#buffers.total !== 0) throw new Error(`${this.#buffers.total} octets are held for nobody`);
     // Credit is announced in lumps: single octets bring out the last lump, after which all of it must be there.
