@@ -67,11 +67,10 @@ export class Player {
 
   /**
    * Begins them one after the other, each when the one before has said that it holds what it can, and gives what waits
-   * for their ends. The growth of each is that of its beginning; what is left after all counts for all.
+   * for their ends. The growth of each is that of its beginning; what comes while all wait counts for all.
    */
   async begin(classes: readonly AttackClass[]): Promise<() => Promise<readonly Row[]>> {
-    const firstMb = await this.#target.settledRssMb();
-    let baseMb = firstMb;
+    let baseMb = await this.#target.settledRssMb();
     const begun: { attack: AttackClass; growthMb: number; end: Promise<Omit<Played, "growthMb" | "heldMb">> }[] = [];
     for (const attack of classes) {
       const holds = Promise.withResolvers<void>();
@@ -87,8 +86,9 @@ export class Player {
       baseMb = mb;
     }
     return async () => {
+      const waitingMb = begun.length === 0 ? 0 : await this.#target.settledRssMb();
       const ends = await Promise.all(begun.map(({ end }) => end));
-      const leftMb = begun.length === 0 ? 0 : (await this.#target.settledRssMb()) - firstMb;
+      const leftMb = begun.length === 0 ? 0 : (await this.#target.settledRssMb()) - waitingMb;
       const rows: Row[] = [];
       for (const [i, { attack, growthMb }] of begun.entries()) {
         rows.push(await this.#judge(attack, { ...ends[i]!, growthMb: Math.max(growthMb, leftMb), heldMb: growthMb }));

@@ -32,7 +32,8 @@ export class ProxyTarget {
   #conversations = 0;
   #calls = 0;
   #answered = 0;
-  #loopDelayMs = 0;
+  /** The 99th percentile of each span of 50 conversations. */
+  readonly #loopDelaysMs: number[] = [];
 
   private constructor(parts: {
     proxy: Running;
@@ -127,7 +128,7 @@ export class ProxyTarget {
   async #readLoopDelay(): Promise<void> {
     const metrics = await this.#metrics();
     const seconds = metrics.get('nodejs_eventloop_delay_seconds{quantile="0.99"}') ?? 0;
-    this.#loopDelayMs = Math.max(this.#loopDelayMs, seconds * 1000);
+    this.#loopDelaysMs.push(seconds * 1000);
   }
 
   async #metrics(): Promise<ReadonlyMap<string, number>> {
@@ -149,8 +150,9 @@ export class ProxyTarget {
     if (metrics.get("ferry_calls_in_flight") !== 0) problems.push("the proxy has calls in flight left");
     const rssMb = Math.round((metrics.get("process_resident_memory_bytes") ?? 0) / 1e6);
     if (rssMb > maxRssMb) problems.push(`the proxy's memory is ${rssMb} MB`);
-    if (this.#loopDelayMs > maxLoopDelayMs)
-      problems.push(`the proxy's event loop was late by ${this.#loopDelayMs} ms (p99)`);
+    // The median of them: others use the machine, too.
+    const loopDelayMs = Math.round(this.#loopDelaysMs.sort((a, b) => a - b)[this.#loopDelaysMs.length >> 1] ?? 0);
+    if (loopDelayMs > maxLoopDelayMs) problems.push(`the proxy's event loop was late by ${loopDelayMs} ms`);
     for (const line of this.#proxy.stderr.split("\n")) {
       if (/"level":"error"|uncaught|Assertion|defect/i.test(line)) problems.push(`the proxy said: ${line}`);
     }
@@ -161,7 +163,6 @@ export class ProxyTarget {
     if (code !== 0) problems.push(`the proxy ended with ${code}`);
     this.#close();
     const [conversations, calls, answered] = [this.#conversations, this.#calls, this.#answered];
-    const loopDelayMs = Math.round(this.#loopDelayMs);
     return { problems, figures: { conversations, calls, answered, rssMb, loopDelayMs } };
   }
 }
