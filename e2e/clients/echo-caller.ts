@@ -1,4 +1,5 @@
-// What a client library in this process is asked to do in clients-through-proxy.test.ts; each library is a file beside this one.
+// What a client library in this process is asked to do in clients-through-proxy.test.ts; each library is a file beside
+// this one.
 
 export interface UnaryResult {
   /** As gRPC numbers it; 0 is OK. */

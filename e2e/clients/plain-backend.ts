@@ -1,5 +1,5 @@
-// A plain HTTP/2 server by node:http2, for clients that know nothing of gRPC: `/echo` sends the body back with trailers,
-// `/hello` says so, `/hang` never answers.
+// A plain HTTP/2 server by node:http2, for clients that know nothing of gRPC: `/echo` sends the body back with
+// trailers, `/hello` says so, `/hang` never answers.
 
 import { once } from "node:events";
 import { createServer } from "node:http2";

@@ -1,5 +1,5 @@
-// A gRPC backend in the test's own process, without a schema: Echo answers after a while, Ticks streams and ends when it
-// is told to, so that a test can have calls under way for as long as it wants.
+// A gRPC backend in the test's own process, without a schema: Echo answers after a while, Ticks streams and ends when
+// it is told to, so that a test can have calls under way for as long as it wants.
 
 import {
   Client,
@@ -54,8 +54,8 @@ export async function startTickBackend(echoMs: number): Promise<TickBackend> {
 }
 
 /**
- * A grpc-js client as people use it: one channel to several addresses, in this order, with its defaults. The transparent
- * retry is among them: a call that is begun while GOAWAYs are under way may be one that the second says was not taken.
+ * A grpc-js client as people use it: one channel to several addresses, in this order, with its defaults. The
+ * transparent retry is among them: a call that is begun while GOAWAYs are under way may be one that the second says was not taken.
  */
 export class TickClient {
   readonly #client: Client;
