@@ -55,7 +55,8 @@ export async function startTickBackend(echoMs: number): Promise<TickBackend> {
 
 /**
  * A grpc-js client as people use it: one channel to several addresses, in this order, with its defaults. The
- * transparent retry is among them: a call that is begun while GOAWAYs are under way may be one that the second says was not taken.
+ * transparent retry is among them: a call that is begun while GOAWAYs are under way may be one that the second says
+ * was not taken.
  */
 export class TickClient {
   readonly #client: Client;
