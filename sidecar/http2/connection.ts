@@ -136,8 +136,9 @@ export class Connection implements FrameListener, StreamHost, LinkReader, Ending
       return;
     }
     this.#rst(stream.id, code);
-    if (!this.isServer && code !== ErrorCode.NO_ERROR && this.#pendingResets.add(this.#nextId)) {
-      this.sender.ping(false, resetPing, 0);
+    if (!this.isServer && code !== ErrorCode.NO_ERROR) {
+      if (this.#pendingResets.add(this.#nextId)) this.sender.ping(false, resetPing, 0);
+      this.ending.countCancel();
     }
     this.forgetStream(stream);
   }

@@ -3,11 +3,13 @@
 //
 // Guarantees: whatever the way, every stream is told once, and every forced close has one reason.
 
+import type { Clock } from "../../common/clock.ts";
+import { Budget } from "./budget.ts";
 import type { ConnectionEvents, ConnectionParams } from "./connection-params.ts";
 import { type ConnectionError, ErrorCode, StreamError } from "./error-code.ts";
 import { encodeGoaway } from "./frames.ts";
 import { Goodbye, type GoodbyeHost } from "./goodbye.ts";
-import { goawayText } from "./limits.ts";
+import { ForcedClose, goawayText } from "./limits.ts";
 import type { Link, LinkEnds } from "./link.ts";
 import type { StreamTable } from "./stream-table.ts";
 import type { Upkeep } from "./upkeep.ts";
@@ -30,11 +32,15 @@ export class Ending implements LinkEnds, GoodbyeHost {
   readonly #host: EndingHost;
   readonly #events: ConnectionEvents;
   readonly #goodbye: Goodbye;
+  readonly #clock: Clock;
+  readonly #cancels: Budget;
 
   constructor(host: EndingHost, params: ConnectionParams) {
     this.#host = host;
     this.#events = params.events;
     this.#goodbye = new Goodbye(this, params.clock);
+    this.#clock = params.clock;
+    this.#cancels = new Budget(params.limits.cancelBurst, params.limits.cancelsPerSecond);
   }
 
   /** Streams above this are not looked at. */
@@ -62,6 +68,12 @@ export class Ending implements LinkEnds, GoodbyeHost {
     this.#events.forcedClose(reason, detail);
     this.drain(goawayText(reason, detail));
     if (!this.#host.isServer) this.#events.draining();
+  }
+
+  /** We cancelled a request: a server that is sent too many would close the connection for all who share it. */
+  countCancel(): void {
+    if (this.#cancels.take(this.#clock.nowMs())) return;
+    this.retire(ForcedClose.CANCELS, "many requests were cancelled");
   }
 
   /** A server sent GOAWAY. */

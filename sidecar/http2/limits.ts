@@ -67,6 +67,13 @@ const rows = {
   glitchesPerSecond: { default: 100, reason: "the same in the long run" },
   clientResetBurst: { default: 1000, reason: "RST_STREAM before the response was complete (CVE-2023-44487)" },
   clientResetsPerSecond: { default: 50, reason: "the same in the long run: callers do give up" },
+  cancelBurst: {
+    default: 500,
+    reason:
+      "requests of all callers cancelled on one connection to a server; then another one takes over, before the " +
+      "server's own limit (nghttp2: 1,000) ends it for all",
+  },
+  cancelsPerSecond: { default: 25, reason: "the same in the long run (nghttp2: 33)" },
   resetRatioStreams: {
     default: 500,
     reason: "streams opened in a second; above that too many resets among them close (CVE-2023-44487)",
@@ -170,6 +177,7 @@ export const ForcedClose = {
   MAX_AGE: "max_age",
   MAX_AGE_GRACE: "max_age_grace",
   MAX_STREAMS: "max_streams",
+  CANCELS: "cancels",
   DRAIN_TIMEOUT: "drain_timeout",
 } as const;
 

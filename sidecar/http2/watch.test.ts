@@ -168,6 +168,22 @@ describe("an old connection", () => {
     await peer.closed;
     expect(errors).toEqual([]);
   });
+
+  test("of ours is left after many cancels, before the server's limit of them ends it for everybody", async () => {
+    const { client, peer, clock, get, errors, reasons } = await calling({ cancelBurst: 2, cancelsPerSecond: 1 });
+    get();
+    get().cancel(ErrorCode.CANCEL);
+    get().cancel(ErrorCode.CANCEL);
+    await clock.advance(1000);
+    get().cancel(ErrorCode.CANCEL);
+    expect([client.state, reasons]).toEqual(["open", []]);
+    get().cancel(ErrorCode.CANCEL);
+    expect([client.state, client.available, reasons]).toEqual(["draining", 0, ["cancels"]]);
+    await peer.settled();
+    peer.send(headersFrame(1, ok, { end: true }));
+    await peer.closed;
+    expect(errors.map(({ code }) => code)).toEqual(Array(4).fill(ErrorCode.CANCEL));
+  });
 });
 
 describe("a silent peer", () => {
