@@ -1,6 +1,6 @@
 // One-core throughput and latency of our sidecar beside other proxies, in one run on one machine:
 //
-//   npm run bench:proxy -- [--peers ferry,haproxy,…] [--runs N] [--seconds S] [--json]
+//   npm run bench:proxy -- [--peers ferry,haproxy,…] [--runs N] [--seconds S] [--least-ratio R] [--json]
 //
 // The proxy is bound to core 0; load generator, backend and this process share core 1. Peers take turns within a run,
 // backwards in every other run, and each row is the median over the runs. A row counts only if the backend served
@@ -36,6 +36,8 @@ interface Options {
   readonly runs: number;
   readonly seconds: number;
   readonly isJson: boolean;
+  /** Our rate at 8x32 must be at least this multiple of HAProxy's in the same runs; 0: whatever it is. */
+  readonly leastRatio: number;
 }
 
 /** What every measurement of one invocation shares. */
@@ -52,6 +54,7 @@ function readOptions(): Options | string {
       peers: { type: "string", default: peers.map(({ name }) => name).join(",") },
       runs: { type: "string", default: "3" },
       seconds: { type: "string", default: "4" },
+      "least-ratio": { type: "string", default: "0" },
       json: { type: "boolean", default: false },
     },
   });
@@ -62,7 +65,9 @@ function readOptions(): Options | string {
   const seconds = Number(values.seconds);
   if (!Number.isInteger(runs) || runs < 1 || runs > 100) return `--runs ${values.runs}: expected 1 to 100`;
   if (!(seconds >= 0.1 && seconds <= 600)) return `--seconds ${values.seconds}: expected 0.1 to 600`;
-  return { peers: peers.filter(({ name }) => names.includes(name)), runs, seconds, isJson: values.json };
+  const leastRatio = Number(values["least-ratio"]);
+  if (!(leastRatio >= 0)) return `--least-ratio ${values["least-ratio"]}: expected a number from 0 on`;
+  return { peers: peers.filter(({ name }) => names.includes(name)), runs, seconds, isJson: values.json, leastRatio };
 }
 
 /** Why nothing can be measured on this machine; undefined when it can. */
@@ -206,7 +211,10 @@ async function main(): Promise<number> {
   const report = makeReport(measurements);
   for (const { peer, workload, reason: why } of report.rejected) log(`not counted: ${peer} ${workload}: ${why}`);
   for (const peer of missing) log(`missing: ${peer.name}: ${peer.missing()}`);
-  const isOk = report.rejected.length === 0 && failed.length === 0;
+  const ratio = report.ratios["8x32"]?.ferry ?? 0;
+  const isSlow = ratio < options.leastRatio;
+  if (isSlow) log(`too slow: ${ratio.toFixed(2)} of HAProxy's rate at 8x32, expected ${options.leastRatio} or more`);
+  const isOk = report.rejected.length === 0 && failed.length === 0 && !isSlow;
   if (options.isJson) {
     const fields = { machine, ...describe(options, missing), ...report, failed };
     console.log(resultLine("bench:proxy", isOk, fields));

@@ -34,6 +34,12 @@ export const steps: readonly Step[] = [
     ...{ counts: "one", group: "e2e", limitMinutes: 3 },
   },
   {
+    // Half of the ratio that bench/README.md's command measures; the only timing that decides a check.
+    ...{ name: "speed beside HAProxy", command: "npm" },
+    args: "run bench:proxy -- --peers ferry,haproxy --runs 3 --seconds 1 --least-ratio 0.3 --json".split(" "),
+    ...{ counts: "one", group: "e2e", limitMinutes: 4 },
+  },
+  {
     ...{ name: "fuzzing HTTP/2", command: "npm", args: ["run", "fuzz:http2", "--", "--seconds", "60", "--json"] },
     ...{ counts: "one", group: "e2e", limitMinutes: 3 },
   },
