@@ -6,6 +6,7 @@ import type { ProxyFailure } from "./failure.ts";
 import { parseGrpcTimeout } from "./grpc/timeout.ts";
 import type { BodySource } from "./http2/body.ts";
 import type { HeaderFields } from "./http2/header-field.ts";
+import type { ServerStream } from "./http2/server.ts";
 import { childContext, type TraceContext } from "./telemetry/trace-context.ts";
 
 /** What a request brings, without the connection it came on. */
@@ -42,8 +43,8 @@ export class ReceivedCall implements Call {
   readonly expectsContinue: boolean;
   readonly notes: CallNotes = { route: undefined, endpoint: undefined, attempts: 0 };
   #cancelled: ProxyFailure | undefined = undefined;
-  /** Where informational responses go; set by whoever serves the call, and taken away when its reply begins. */
-  onInform: ((fields: HeaderFields) => void) | undefined = undefined;
+  /** Where informational responses go until the reply begins. The stream itself: a closure a call cost a fifth of rps. */
+  informed: Pick<ServerStream, "respond"> | undefined = undefined;
   #listeners: ((failure: ProxyFailure) => void)[] = [];
 
   constructor(request: ReceivedRequest, sources: CallSources) {
@@ -106,7 +107,7 @@ export class ReceivedCall implements Call {
   }
 
   inform(fields: HeaderFields): void {
-    this.onInform?.(fields);
+    this.informed?.respond(fields, false);
   }
 
   get cancelled(): ProxyFailure | undefined {

@@ -29,12 +29,12 @@ export function serveCalls(service: Service<Call>, sources: CallSources): CallSe
     underWay.add(call);
     // Nothing is asked of the backend first: it is the proxy that takes the body now, within its windows.
     if (call.expectsContinue) stream.respond(continueFields, false);
-    call.onInform = (fields) => stream.respond(fields, false);
+    call.informed = stream;
     stream.onClose(() => {
       underWay.delete(call);
     });
     stream.onAbort((error) => {
-      call.onInform = undefined;
+      call.informed = undefined;
       call.cancel(new ProxyFailure("cancelled", "", `caller went away: ${error.message}`));
     });
     service(call).then(
@@ -58,7 +58,7 @@ export function serveCalls(service: Service<Call>, sources: CallSources): CallSe
 const continueFields: HeaderFields = [new HeaderField(":status", "100")];
 
 function sendReply(stream: ServerStream, call: ReceivedCall, reply: Reply): void {
-  call.onInform = undefined;
+  call.informed = undefined;
   if (call.cancelled?.kind === "cancelled") {
     reply.body.cancel(ErrorCode.CANCEL);
     return;
