@@ -43,7 +43,7 @@ export class ReceivedCall implements Call {
   readonly expectsContinue: boolean;
   readonly notes: CallNotes = { route: undefined, endpoint: undefined, attempts: 0 };
   #cancelled: ProxyFailure | undefined = undefined;
-  /** Where informational responses go until the reply begins. The stream itself: a closure a call cost a fifth of rps. */
+  /** Where informational responses go until the reply begins: the stream itself, since a closure for it cost much. */
   informed: Pick<ServerStream, "respond"> | undefined = undefined;
   #listeners: ((failure: ProxyFailure) => void)[] = [];
 
