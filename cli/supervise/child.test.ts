@@ -98,7 +98,7 @@ describe("a child", () => {
 
   test("says when it has drained, while it still runs", async () => {
     const onTerm = `trap "exit 0" TERM; echo "{\\"event\\":\\"drained\\"}"`;
-    const script = `${sayReady}; trap '${onTerm}' TERM; while :; do sleep 0.05; done`;
+    const script = `trap '${onTerm}' TERM; ${sayReady}; while :; do sleep 0.05; done`;
     const child = await Child.start(spec(script), deps);
     await child.ready;
     child.terminate();
