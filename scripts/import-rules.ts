@@ -31,7 +31,7 @@ const sharedShapes = [
   "sidecar/routing/route-table.ts",
   "sidecar/routing/snapshot.ts",
   "sidecar/routing/discovery-chain.ts",
-  "sidecar/routing/service-policy.ts",
+  "sidecar/routing/policy",
   "sidecar/telemetry/trace-context.ts",
 ];
 // What stands between the vocabulary and the stacks: each knows the call, none knows another.

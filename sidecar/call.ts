@@ -2,6 +2,7 @@
 // where it may go, an EndpointCall knows where it goes. Each wraps the one before, so nothing is copied and a layer
 // can only read what its stage has.
 
+import type { Decision } from "./decision.ts";
 import type { Endpoint } from "./discovery/registry.ts";
 import type { FailureKind, ProxyFailure } from "./failure.ts";
 import type { BodySource } from "./http2/body.ts";
@@ -60,6 +61,8 @@ export interface CallNotes {
   endpoint: Endpoint | undefined;
   /** By retry: tries made by this hop. */
   attempts: number;
+  /** By any layer, in the order they were made; undefined while there is none. */
+  decisions: Decision[] | undefined;
 }
 
 /** A call whose route is decided: once per call, so that a retry stays on its canary side. */

@@ -155,6 +155,10 @@ export class ProxyFailure extends Error {
   readonly kind: FailureKind;
   readonly where: string;
   attempts = 0;
+  /** How long the caller should wait before it tries again, milliseconds: `grpc-retry-pushback-ms` (gRFC A6). */
+  pushbackMs: number | undefined = undefined;
+  /** The gRPC status that the caller sees; the row's unless a configuration names another. */
+  status: number;
 
   /** `detail`: what happened, with numbers; never a secret, never a peer's payload. */
   constructor(kind: FailureKind, where: string, detail: string, options?: { cause?: unknown }) {
@@ -162,6 +166,7 @@ export class ProxyFailure extends Error {
     this.name = "ProxyFailure";
     this.kind = kind;
     this.where = where;
+    this.status = failures[kind].status;
   }
 
   get row(): FailureRow {

@@ -87,7 +87,7 @@ class UpstreamReply implements Reply, ReplyListener {
   #verdict(trailers: HeaderFields | undefined, error: StreamError | undefined): Outcome {
     if (error === undefined) return classify(this.fields, { trailers, error: undefined }, this.#call.isGrpc);
     const failure = this.#call.cancelled ?? failureOfStream(error, "");
-    return { status: failure.row.status, httpStatus: statusOf(this.fields), failure: failure.kind };
+    return { status: failure.status, httpStatus: statusOf(this.fields), failure: failure.kind };
   }
 }
 

@@ -23,7 +23,8 @@ export function failureReply(failure: ProxyFailure, isGrpc: boolean, isHead = fa
 
 /** The trailers that end a gRPC reply whose header has gone out already. */
 export function failureTrailers(failure: ProxyFailure): HeaderFields {
-  const key = `${failure.kind}\n${failure.where}\n${failure.attempts}\n${failure.message}`;
+  const { kind, where, attempts, status, pushbackMs, message } = failure;
+  const key = `${kind}\n${where}\n${attempts} ${status} ${pushbackMs}\n${message}`;
   let trailers = recent.get(key);
   if (trailers === undefined) {
     trailers = makeTrailers(failure);
@@ -43,7 +44,7 @@ const maxRecent = 64;
 function makeTrailers(failure: ProxyFailure): HeaderFields {
   const message = cut(failure.message);
   const details = encodeStatusDetails({
-    code: failure.row.status,
+    code: failure.status,
     message,
     errorInfo: {
       reason: failure.kind.toUpperCase(),
@@ -51,17 +52,21 @@ function makeTrailers(failure: ProxyFailure): HeaderFields {
       metadata: { where: cut(failure.where), attempts: String(failure.attempts) },
     },
   });
-  return [
-    new HeaderField("grpc-status", String(failure.row.status)),
+  const trailers = [
+    new HeaderField("grpc-status", String(failure.status)),
     new HeaderField("grpc-message", encodeGrpcMessage(message)),
     new HeaderField("x-ferry-failure", failure.kind),
     new HeaderField("grpc-status-details-bin", details),
   ];
+  if (failure.pushbackMs !== undefined) {
+    trailers.push(new HeaderField("grpc-retry-pushback-ms", String(Math.ceil(failure.pushbackMs))));
+  }
+  return trailers;
 }
 
 function grpcReply(failure: ProxyFailure): Reply {
   const fields = [status200, contentTypeGrpc, ...failureTrailers(failure)];
-  const outcome: Outcome = { status: failure.row.status, httpStatus: 200, failure: failure.kind };
+  const outcome: Outcome = { status: failure.status, httpStatus: 200, failure: failure.kind };
   return { fields, endsWithHead: true, body: emptyBody, onEnd: (listener) => listener(outcome) };
 }
 

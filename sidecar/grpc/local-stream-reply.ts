@@ -31,7 +31,7 @@ export class LocalStreamReply implements Reply, BodySource {
     this.#call = call;
     this.#run = run;
     call.onCancel((failure) => {
-      if (!this.#end({ status: failure.row.status, httpStatus: 200, failure: failure.kind })) return;
+      if (!this.#end({ status: failure.status, httpStatus: 200, failure: failure.kind })) return;
       this.#sink?.abort(new StreamError(ErrorCode.CANCEL, "us", failure.message));
     });
   }

@@ -38,7 +38,7 @@ test("the next hop gets the time that is left, not the time that was given", asy
 test("a route's own limit holds where the caller allows more or names nothing", async () => {
   for (const header of [{}, { "grpc-timeout": "10S" }]) {
     const mesh = new ScriptedMesh();
-    mesh.serve({ a: [{ kind: "never" }] }, { policy: { requestTimeoutMs: 200 } });
+    mesh.serve({ a: [{ kind: "never" }] }, { policy: { deadline: { requestTimeoutMs: 200 } } });
     const result = mesh.call(header);
     await mesh.clock.advance(199);
     expect(mesh.sent[0]?.cancelled).toBe(false);

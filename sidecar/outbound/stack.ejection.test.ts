@@ -3,7 +3,7 @@ import { type Answer, ScriptedMesh } from "./testing/scripted-mesh.ts";
 
 const ok: Answer = { kind: "status", status: 0, message: "fine" };
 const broken: Answer = { kind: "trailers_only", status: 13 };
-const ejection = { consecutiveFailures: 3, baseMs: 1_000, maxMs: 60_000 };
+const ejection = { consecutiveFailures: 3 };
 
 async function endpointsOf(mesh: ScriptedMesh, calls: number): Promise<string[]> {
   const before = mesh.sent.length;

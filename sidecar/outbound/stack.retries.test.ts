@@ -60,11 +60,11 @@ test("a failure that another Ferry explained is judged by its kind", async () =>
   expect(await mesh.call()).toMatchObject({ status: "0" });
 });
 
-test("one retry, then the last answer is the caller's", async () => {
+test("as many retries as the policy allows, then the last answer is the caller's", async () => {
   const mesh = new ScriptedMesh();
   mesh.serve(
     { a: [{ kind: "trailers_only", status: 14 }], b: [{ kind: "trailers_only", status: 14 }], c: [ok] },
-    idempotent,
+    { ...idempotent, policy: { retry: { retries: 1 } } },
   );
   expect(await mesh.call()).toMatchObject({ status: "14", attempts: "2" });
   expect(where(mesh)).toEqual(["a", "b"]);

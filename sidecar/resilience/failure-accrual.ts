@@ -5,7 +5,7 @@
 
 import type { Outcome } from "../call.ts";
 import { Status } from "../grpc/status.ts";
-import type { EjectionPolicy } from "../routing/service-policy.ts";
+import type { EjectionPolicy } from "../routing/policy/ejection-policy.ts";
 
 export type Accrual =
   | { readonly state: "admitted"; readonly failures: number; readonly ejections: number }

@@ -23,7 +23,7 @@ export function gate(deps: GateDeps): Layer<EndpointCall> {
   function record(target: EndpointCall, state: EndpointState, outcome: Outcome): void {
     state.active--;
     const before = state.accrual;
-    state.accrual = afterVerdict(before, verdictOf(outcome), target.routed.route.ejection, {
+    state.accrual = afterVerdict(before, verdictOf(outcome), target.routed.route.policy.ejection, {
       nowMs: clock.nowMs(),
       random: random(),
     });
@@ -43,7 +43,7 @@ export function gate(deps: GateDeps): Layer<EndpointCall> {
         return reply;
       } catch (error) {
         const failure = asFailure(error, target.routed.call);
-        record(target, state, { status: failure.row.status, httpStatus: 0, failure: failure.kind });
+        record(target, state, { status: failure.status, httpStatus: 0, failure: failure.kind });
         throw error;
       }
     };

@@ -8,7 +8,7 @@ const base: RetryFacts = {
   refusals: 0,
   untried: 0,
   retries: 1,
-  traits: { kind: "unary", idempotent: true },
+  isIdempotent: true,
   previousAttempts: 0,
   isReplayable: true,
   leftMs: 1_000,
@@ -20,19 +20,18 @@ test("UNAVAILABLE from an idempotent method is tried once more", () => {
 });
 
 test("a method that is not idempotent, or not known, is not sent again after it may have run", () => {
-  expect(mayRetry({ ...base, traits: { kind: "unary", idempotent: false } })).toBe(false);
-  expect(mayRetry({ ...base, traits: undefined })).toBe(false);
-  expect(mayRetry({ ...base, traits: undefined, failure: "connection_lost" })).toBe(false);
+  expect(mayRetry({ ...base, isIdempotent: false })).toBe(false);
+  expect(mayRetry({ ...base, isIdempotent: false, failure: "connection_lost" })).toBe(false);
 });
 
 test("a call that was never sent is sent to every fresh endpoint, and three times more where none is left", () => {
-  const unsent = { ...base, traits: undefined, failure: "connect_failed", retries: 0 } as const;
+  const unsent = { ...base, isIdempotent: false, failure: "connect_failed", retries: 0 } as const;
   expect([1, 2, 3, 4].map((attempts) => mayRetry({ ...unsent, attempts }))).toEqual([true, true, true, false]);
   expect(mayRetry({ ...unsent, attempts: 9, untried: 1 })).toBe(true);
 });
 
 test("a call that was refused is sent again once whatever its method", () => {
-  const refused = { ...base, traits: undefined, failure: "refused", retries: 0, untried: 3 } as const;
+  const refused = { ...base, isIdempotent: false, failure: "refused", retries: 0, untried: 3 } as const;
   expect(mayRetry({ ...refused, refusals: 1 })).toBe(true);
   expect(mayRetry({ ...refused, refusals: 2, attempts: 2 })).toBe(false);
 });

@@ -4,7 +4,6 @@
 import type { FailureKind } from "../failure.ts";
 import { failures } from "../failure.ts";
 import { Status } from "../grpc/status.ts";
-import type { MethodTraits } from "../routing/snapshot.ts";
 
 export interface RetryFacts {
   /** How the try ended. */
@@ -18,7 +17,8 @@ export interface RetryFacts {
   readonly untried: number;
   /** The route's tries after the first. */
   readonly retries: number;
-  readonly traits: MethodTraits | undefined;
+  /** A call that may have run may be sent again. */
+  readonly isIdempotent: boolean;
   /** Hops before this one already tried again; then this one does not, or tries would multiply. */
   readonly previousAttempts: number;
   /** The whole request so far can be sent again. */
@@ -38,5 +38,5 @@ export function mayRetry(facts: RetryFacts): boolean {
   if (kind === "once" && facts.refusals <= 1) return true;
   if (facts.failure === undefined && facts.status !== Status.UNAVAILABLE) return false;
   if (facts.previousAttempts > 0) return false;
-  return facts.traits?.idempotent === true && facts.attempts <= facts.retries;
+  return facts.isIdempotent && facts.attempts <= facts.retries;
 }

@@ -65,7 +65,7 @@ class RetriedCall {
         outcome = verdict;
       } catch (error) {
         const failure = asFailure(error, call);
-        outcome = { status: failure.row.status, httpStatus: 0, failure: failure.kind };
+        outcome = { status: failure.status, httpStatus: 0, failure: failure.kind };
         if (!this.#mayRetry(attempt, outcome)) throw error;
       }
       this.#deps.onRetry(routed, outcome);
@@ -92,16 +92,16 @@ class RetriedCall {
     const traits = candidates.traits;
     return (
       traits?.kind === "unary" &&
-      traits.idempotent &&
+      route.isIdempotent &&
       call.isGrpc &&
       call.previousAttempts === 0 &&
-      routed.attempt <= route.retries &&
+      routed.attempt <= route.policy.retry.retries &&
       (this.#replay === undefined || (this.#replay.isWhole && this.#replay.hasEnded))
     );
   }
 
   #mayRetry(attempts: number, outcome: Outcome): boolean {
-    const { call, route, candidates } = this.#first;
+    const { call, route } = this.#first;
     const endpoint = call.notes.endpoint;
     if (endpoint !== undefined) this.#tried.push(endpoint);
     if (outcome.failure === "refused") this.#refusals++;
@@ -113,8 +113,8 @@ class RetriedCall {
         attempts,
         refusals: this.#refusals,
         untried: this.#untried,
-        retries: route.retries,
-        traits: candidates.traits,
+        retries: route.policy.retry.retries,
+        isIdempotent: route.isIdempotent,
         previousAttempts: call.previousAttempts,
         isReplayable: this.#replay?.isWhole ?? true,
         leftMs: this.#first.deadlineAtMs - this.#deps.clock.nowMs(),

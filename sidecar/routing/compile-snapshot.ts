@@ -5,9 +5,9 @@
 import type { Endpoint } from "../discovery/registry.ts";
 import { compileFilter } from "./bexpr.ts";
 import type { ChainTarget, DiscoveryChain } from "./discovery-chain.ts";
-import { readPolicy } from "./mesh-config/ferry-settings.ts";
+import { readPolicy, type SettingLayer } from "./mesh-config/ferry-settings.ts";
+import type { ServicePolicy } from "./policy/call-policy.ts";
 import { servicesOf } from "./route-leg.ts";
-import type { ServicePolicy } from "./service-policy.ts";
 import type { MethodTraits, Snapshot } from "./snapshot.ts";
 
 export interface SnapshotInput {
@@ -36,8 +36,15 @@ export function compileSnapshot(input: SnapshotInput): Snapshot {
 
 /** The nearest to the owner wins: default < global < the entry point's service < the service that is called. */
 function policyOf(input: SnapshotInput, service: string): ServicePolicy {
-  const layers = [input.globalConfig, input.chain.ServiceMeta, input.serviceMeta?.get(service)];
-  return readPolicy(layers.filter((layer) => layer !== undefined)).policy;
+  const { chain, globalConfig = {}, serviceMeta } = input;
+  const own = serviceMeta?.get(service) ?? {};
+  const entry = chain.ServiceName === service ? {} : (chain.ServiceMeta ?? {});
+  const layers: SettingLayer[] = [
+    { origin: "proxy-defaults global Config", values: globalConfig },
+    { origin: `service-defaults ${chain.ServiceName} Meta`, values: entry },
+    { origin: `service-defaults ${service} Meta`, values: own },
+  ];
+  return readPolicy(layers).policy;
 }
 
 /** A filter that is not valid matches nobody: traffic for one subset never leaks to another. */

@@ -42,7 +42,7 @@ export function explainRoute(
     const total = rule.legs.reduce((sum, leg) => sum + leg.weight, 0);
     const legs = rule.legs
       .filter((leg) => leg.weight > 0)
-      .map((leg) => ({ percent: (leg.weight / total) * 100, decision: decisionFor(leg, traits) }));
+      .map((leg) => ({ percent: (leg.weight / total) * 100, decision: decisionFor(leg, path, traits) }));
     return { rules, legs, traits };
   }
   return { rules, legs: [], traits };

@@ -6,21 +6,24 @@ import type { Endpoint } from "../discovery/registry.ts";
 import type { ChainSplit, DiscoveryChain, HeaderChange, ResolverNode, RouteDestination } from "./discovery-chain.ts";
 import { durationMs } from "./duration.ts";
 import { isEligible } from "./eligible-endpoints.ts";
-import type { Route, RouteDecision } from "./route-table.ts";
-import { defaultPolicy } from "./service-policy.ts";
+import { type CallPolicy, defaultServicePolicy, policyFor, type ServicePolicy } from "./policy/call-policy.ts";
+import type { Candidates, Route, RouteDecision } from "./route-table.ts";
 import type { MethodTraits, Snapshot } from "./snapshot.ts";
 
 /** One end of a route. */
 export interface Leg {
   /** Its share in hundredths of a percent. */
   readonly weight: number;
-  /** For unary methods and those of which nothing is known. */
-  readonly route: Route;
-  /** For methods that are known to stream: a cap on a unary call's time does not end a stream. */
-  readonly streamRoute: Route;
-  readonly targets: readonly { readonly id: string; readonly endpoints: readonly Endpoint[] }[];
-  /** By kind and idempotency of the method: the decisions made so far. */
-  readonly decisions: Map<string, RouteDecision>;
+  /** What is the same for every method. */
+  readonly common: Omit<Route, "policy" | "timeoutMs" | "isIdempotent">;
+  /** The cap that the chain itself states; Infinity where it is switched off, undefined where it is silent. */
+  readonly chainTimeoutMs: number | undefined;
+  /** Tries after the first that the chain itself states; 0 where it is silent. */
+  readonly chainRetries: number;
+  readonly policy: ServicePolicy;
+  readonly targets: Candidates["targets"];
+  /** By the method's policy, kind and idempotency: the decisions made so far. */
+  readonly decisions: Map<CallPolicy, Map<string, RouteDecision>>;
 }
 
 export interface LegStart {
@@ -63,15 +66,33 @@ export function compileLegs(snapshot: Snapshot, start: LegStart): readonly Leg[]
   return walk.legs;
 }
 
-/** The decision for a method on this leg; the same object for methods of the same kind. */
-export function decisionFor(leg: Leg, traits: MethodTraits | undefined): RouteDecision {
+/** The decision for a method on this leg; the same object for methods of the same kind under the same policy. */
+export function decisionFor(leg: Leg, path: string, traits: MethodTraits | undefined): RouteDecision {
+  const policy = policyFor(leg.policy, path);
+  let decisions = leg.decisions.get(policy);
+  if (decisions === undefined) {
+    decisions = new Map();
+    leg.decisions.set(policy, decisions);
+  }
   const key = traits === undefined ? "unknown" : `${traits.kind} ${traits.idempotent}`;
-  const known = leg.decisions.get(key);
+  const known = decisions.get(key);
   if (known !== undefined) return known;
-  const isStream = traits !== undefined && traits.kind !== "unary";
-  const decision = { route: isStream ? leg.streamRoute : leg.route, candidates: { targets: leg.targets, traits } };
-  leg.decisions.set(key, decision);
+  const decision = { route: routeFor(leg, policy, traits), candidates: { targets: leg.targets, traits } };
+  decisions.set(key, decision);
   return decision;
+}
+
+function routeFor(leg: Leg, policy: CallPolicy, traits: MethodTraits | undefined): Route {
+  const { idempotent } = policy.retry;
+  // A cap on a unary call's time does not end a stream.
+  const isStream = traits !== undefined && traits.kind !== "unary";
+  const capMs = isStream || policy.deadline.requestTimeoutMs === 0 ? undefined : policy.deadline.requestTimeoutMs;
+  return {
+    ...leg.common,
+    timeoutMs: leg.chainTimeoutMs ?? capMs ?? Number.POSITIVE_INFINITY,
+    policy: leg.chainRetries === 0 ? policy : { ...policy, retry: { ...policy.retry, retries: leg.chainRetries } },
+    isIdempotent: idempotent === "declared" ? traits?.idempotent === true : idempotent === "yes",
+  };
 }
 
 function follow(walk: Walk, step: Step, depth: number): void {
@@ -100,17 +121,12 @@ function compileLeg(walk: Walk, step: Step, node: ResolverNode): Leg | undefined
   const { snapshot } = walk;
   const target = snapshot.chain.Targets[node.Resolver.Target];
   if (target === undefined) return undefined;
-  const policy = snapshot.policies[target.Service] ?? defaultPolicy;
   const subset = target.ServiceSubset ?? "";
-  const own = capMs(walk.destination?.RequestTimeout, walk.startsHere ? node.Resolver.RequestTimeout : undefined);
-  const route: Route = {
+  const common = {
     upstream: snapshot.upstream,
     service: target.Service,
     subset,
-    timeoutMs: own ?? (policy.requestTimeoutMs > 0 ? policy.requestTimeoutMs : Number.POSITIVE_INFINITY),
     connectTimeoutMs: durationMs(node.Resolver.ConnectTimeout, 5_000),
-    retries: retriesOf(walk.destination, policy.retries),
-    ejection: policy.ejection,
     requestHeaders: step.requestHeaders,
     responseHeaders: step.responseHeaders,
     explanation: [...step.explanation, subset === "" ? target.Service : `${target.Service} ${subset}`].join(" > "),
@@ -118,8 +134,11 @@ function compileLeg(walk: Walk, step: Step, node: ResolverNode): Leg | undefined
   const ids = [node.Resolver.Target, ...(node.Resolver.Failover?.Targets ?? [])];
   return {
     weight: Math.round(step.share * 100),
-    route,
-    streamRoute: { ...route, timeoutMs: own ?? Number.POSITIVE_INFINITY },
+    common,
+    chainTimeoutMs: capMs(walk.destination?.RequestTimeout, walk.startsHere ? node.Resolver.RequestTimeout : undefined),
+    // 0 is how Consul writes "not set".
+    chainRetries: walk.destination?.NumRetries ?? 0,
+    policy: snapshot.policies[target.Service] ?? defaultServicePolicy,
     targets: ids.map((id) => ({ id, endpoints: eligibleOf(snapshot, id) })),
     decisions: new Map(),
   };
@@ -136,12 +155,6 @@ function capMs(onRoute: string | number | undefined, onResolver: string | number
   const stated = durationMs(onRoute, 0) || durationMs(onResolver, 0);
   if (stated === 0) return undefined;
   return stated < 0 ? Number.POSITIVE_INFINITY : stated;
-}
-
-/** NumRetries 0 is how Consul writes "not set". */
-function retriesOf(destination: RouteDestination | undefined, byPolicy: number): number {
-  const stated = destination?.NumRetries ?? 0;
-  return stated > 0 ? stated : byPolicy;
 }
 
 function changes(change: HeaderChange | undefined): readonly HeaderChange[] {

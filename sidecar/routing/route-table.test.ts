@@ -30,7 +30,7 @@ describe("resolveRoute", () => {
   test("a path prefix leads to its service, and equal calls share one decision", () => {
     const table = compileRouteTable(quoterSnapshot());
     const decision = resolveRoute(table, "/quoter.command.v1.QuoteCommandService/SubmitQuote", post, noChance);
-    expect(decision?.route).toMatchObject({ service: "quote-command", subset: "", upstream: "quoter", retries: 1 });
+    expect(decision?.route).toMatchObject({ service: "quote-command", subset: "", upstream: "quoter" });
     expect(decision?.route.explanation).toBe("router quoter[0] > quote-command");
     expect(decision?.candidates.targets.map((target) => target.endpoints.map(({ id }) => id))).toEqual([
       ["quote-command-4", "quote-command-5"],
@@ -92,7 +92,7 @@ describe("resolveRoute", () => {
     });
     const unknown = resolveRoute(table, "/quoter.query.v1.QuoteQueryService/New", mobile, noChance);
     expect(unknown?.candidates.traits).toBeUndefined();
-    expect(unknown?.route).toBe(resolveRoute(table, getQuote, mobile, noChance)?.route);
+    expect(unknown?.route.isIdempotent).toBe(false);
   });
 
   test("ferry_request_timeout caps unary calls and leaves streams alone; a route's RequestTimeout caps both", () => {
@@ -197,17 +197,34 @@ describe("resolveRoute", () => {
     expect(resolveRoute(compileRouteTable(copy), getQuote, mobile, noChance)?.route.subset).toBe("v2");
   });
 
+  test("settings: what names a method wins over what names a gRPC service, that over what names neither", () => {
+    const snapshot = quoterSnapshot({
+      globalConfig: { "ferry_retries:quoter.query.v1.QuoteQueryService/GetQuote": 7 },
+      serviceMeta: new Map([
+        ["quote-query", { ferry_retries: "5", "ferry_retries:quoter.query.v1.QuoteQueryService/*": "6" }],
+      ]),
+    });
+    const routes = compileRouteTable(snapshot);
+    const retriesOf = (path: string) => resolveRoute(routes, path, [], () => 0)?.route.policy.retry.retries;
+    expect(retriesOf(getQuote)).toBe(7);
+    expect(retriesOf("/quoter.query.v1.QuoteQueryService/GetRandomQuote")).toBe(6);
+    expect(retriesOf("/quoter.query.v2.QuoteQueryService/GetQuote")).toBe(5);
+  });
+
   test("settings: the called service wins over the entry point, that over proxy-defaults, that over defaults", () => {
     const snapshot = quoterSnapshot({
       globalConfig: { ferry_retries: 3, ferry_eject_base: "2s", ferry_eject_max: "30s", envoy_x: true },
       chain: { ...quoterChain, ServiceMeta: { ferry_eject_base: "3s", team: "edge" } },
       serviceMeta: new Map([["quote-query", { ferry_eject_base: "4s", ferry_retries: "nonsense" }]]),
     });
-    expect(snapshot.policies["quote-query"]).toEqual({
-      retries: 3,
-      requestTimeoutMs: 0,
-      ejection: { consecutiveFailures: 5, baseMs: 4_000, maxMs: 30_000 },
+    const policy = snapshot.policies["quote-query"];
+    expect(policy?.all.retry.retries).toBe(3);
+    expect(policy?.all.ejection).toMatchObject({ consecutiveFailures: 5, baseMs: 4_000, maxMs: 30_000 });
+    expect(policy?.origins).toEqual({
+      ferry_retries: { value: "3", origin: "proxy-defaults global Config" },
+      ferry_eject_base: { value: "4s", origin: "service-defaults quote-query Meta" },
+      ferry_eject_max: { value: "30s", origin: "proxy-defaults global Config" },
     });
-    expect(snapshot.policies["quote-command"]?.ejection.baseMs).toBe(3_000);
+    expect(snapshot.policies["quote-command"]?.all.ejection.baseMs).toBe(3_000);
   });
 });

@@ -10,8 +10,8 @@ import type { Endpoint } from "../discovery/registry.ts";
 import type { HeaderFields } from "../http2/header-field.ts";
 import type { HeaderChange } from "./discovery-chain.ts";
 import { compileMatch } from "./path-and-header-match.ts";
+import type { CallPolicy } from "./policy/call-policy.ts";
 import { compileLegs, decisionFor, type Leg } from "./route-leg.ts";
-import type { EjectionPolicy } from "./service-policy.ts";
 import type { MethodTraits, Snapshot } from "./snapshot.ts";
 
 /** Where one call goes and under which rules. Shared by all calls that match the same route and split. */
@@ -23,10 +23,10 @@ export interface Route {
   /** The caller's deadline is capped by this, milliseconds; Infinity for no cap. */
   readonly timeoutMs: number;
   readonly connectTimeoutMs: number;
-  /** Tries after the first, 0 for none. */
-  readonly retries: number;
-  /** Of the service that the route leads to. */
-  readonly ejection: EjectionPolicy;
+  /** Our own settings, of the service that the route leads to and the method that is called, under the chain's own. */
+  readonly policy: CallPolicy;
+  /** A call that may have run may be sent again: by the method's descriptor, unless the policy overrules it. */
+  readonly isIdempotent: boolean;
   readonly requestHeaders: readonly HeaderChange[];
   readonly responseHeaders: readonly HeaderChange[];
   /** For people: which rule and which leg it was, as `router quoter[1] > splitter quote-query 90% > v1`. */
@@ -147,7 +147,7 @@ function planFor(table: RouteTable, path: string): PathPlan {
   const steps: Step[] = [];
   for (const rule of table.rules) {
     if (!rule.matchesPath(path)) continue;
-    steps.push(stepOf(rule, traits));
+    steps.push(stepOf(rule, path, traits));
     if (rule.matchesFields === undefined) break;
   }
   const first = steps[0];
@@ -160,7 +160,7 @@ function planFor(table: RouteTable, path: string): PathPlan {
   return plan;
 }
 
-function stepOf(rule: Rule, traits: MethodTraits | undefined): Step {
+function stepOf(rule: Rule, path: string, traits: MethodTraits | undefined): Step {
   const upTo: number[] = [];
   const decisions: RouteDecision[] = [];
   let sum = 0;
@@ -168,7 +168,7 @@ function stepOf(rule: Rule, traits: MethodTraits | undefined): Step {
     if (leg.weight === 0) continue;
     sum += leg.weight;
     upTo.push(sum);
-    decisions.push(decisionFor(leg, traits));
+    decisions.push(decisionFor(leg, path, traits));
   }
   return { matchesFields: rule.matchesFields, upTo, decisions };
 }

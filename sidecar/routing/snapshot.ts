@@ -3,7 +3,7 @@
 
 import type { Endpoint } from "../discovery/registry.ts";
 import type { DiscoveryChain } from "./discovery-chain.ts";
-import type { ServicePolicy } from "./service-policy.ts";
+import type { ServicePolicy } from "./policy/call-policy.ts";
 
 export interface Snapshot {
   /** The upstream's name, as callers write it in `:authority`. */

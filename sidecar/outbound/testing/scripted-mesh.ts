@@ -13,7 +13,7 @@ import { fieldValue, HeaderField, type HeaderFields } from "../../http2/header-f
 import type { RequestSender } from "../../http2/request-sender.ts";
 import { ReceivedCall } from "../../received-call.ts";
 import { EndpointStates } from "../../resilience/endpoint-states.ts";
-import { defaultPolicy, type ServicePolicy } from "../../routing/service-policy.ts";
+import { type CallPolicy, defaultCallPolicy } from "../../routing/policy/call-policy.ts";
 import type { MethodTraits, Snapshot } from "../../routing/snapshot.ts";
 import type { Service } from "../../stack.ts";
 import { outboundStack } from "../stack.ts";
@@ -56,6 +56,17 @@ export interface StartedCall {
   readonly result: Promise<CallResult>;
 }
 
+/** What differs from the default policy, topic by topic. */
+export type PolicyChanges = { readonly [K in keyof CallPolicy]?: Partial<CallPolicy[K]> };
+
+function changedPolicy(changes: PolicyChanges = {}): CallPolicy {
+  const topics = Object.entries(defaultCallPolicy).map(([topic, values]) => [
+    topic,
+    { ...values, ...changes[topic as keyof CallPolicy] },
+  ]);
+  return Object.fromEntries(topics);
+}
+
 export class ScriptedMesh implements RequestSender {
   readonly clock = new TestingClock();
   readonly upstreams: Upstreams;
@@ -90,7 +101,7 @@ export class ScriptedMesh implements RequestSender {
   }
 
   /** Puts upstream `s` in force: the endpoints by id, each with its script, and what is known of method /s/M. */
-  serve(scripts: Record<string, Answer[]>, options: { traits?: MethodTraits; policy?: Partial<ServicePolicy> } = {}) {
+  serve(scripts: Record<string, Answer[]>, options: { traits?: MethodTraits; policy?: PolicyChanges } = {}) {
     const endpoints: Endpoint[] = Object.keys(scripts).map((id, index) => ({
       id,
       service: "s",
@@ -114,7 +125,7 @@ export class ScriptedMesh implements RequestSender {
       },
       endpoints: { s: endpoints },
       methods: options.traits === undefined ? {} : { "/s/M": options.traits },
-      policies: { s: { ...defaultPolicy, ...options.policy } },
+      policies: { s: { all: changedPolicy(options.policy), methods: [], origins: {} } },
     };
     this.upstreams.apply(snapshot);
   }

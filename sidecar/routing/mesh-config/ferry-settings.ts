@@ -1,25 +1,35 @@
-// Our own settings in the mesh configuration: every `ferry_*` key that exists, as one row. They stand in
-// proxy-defaults.Config (for all services) and in service-defaults.Meta (for one); Consul carries both to every proxy
-// untouched. The parser, `ferry check` and the reference docs read this table, and a key that no code honours must not
-// be in it.
+// Our own settings in the mesh configuration: the tables of all topics (sidecar/routing/policy/) as one, and the reader
+// of `ferry_*` keys. They stand in proxy-defaults.Config (for all services) and in service-defaults.Meta (for one);
+// Consul carries both to every proxy untouched. The parser, `ferry check`, `ferry route` and the reference docs read
+// this table, and a key that no code honours must not be in it.
 //
-// Values may be written as strings everywhere (Meta holds nothing else) and as numbers in proxy-defaults.Config.
+// A key may name what it is for: `ferry_retries` is for every method, `ferry_retries:package.Service/*` for one gRPC
+// service's, `ferry_retries:package.Service/Method` for one; the narrower wins wherever it stands. Values may be
+// written as strings everywhere (Meta holds nothing else), as numbers and booleans in proxy-defaults.Config.
 
 import { nearestName } from "../../../common/nearest-name.ts";
-import { parseDuration } from "../duration.ts";
-import { defaultPolicy, type ServicePolicy } from "../service-policy.ts";
+import { type CallPolicy, defaultCallPolicy, type ServicePolicy, type SettingOrigin } from "../policy/call-policy.ts";
+import { deadlineSettings } from "../policy/deadline-policy.ts";
+import { ejectionSettings } from "../policy/ejection-policy.ts";
+import { retrySettings } from "../policy/retry-policy.ts";
+import type { TopicSetting } from "../policy/setting.ts";
 
-interface FerrySetting {
-  readonly key: string;
-  /** What may be written, for problems and docs. */
-  readonly expected: string;
-  /** As it would be written. */
-  readonly default: string;
-  readonly doc: string;
-  /** Undefined when the text is none of what is expected. */
-  readonly parse: (text: string) => number | undefined;
-  readonly apply: (policy: ServicePolicy, value: number) => ServicePolicy;
-}
+const topics: { readonly [K in keyof CallPolicy]: readonly TopicSetting<CallPolicy[K]>[] } = {
+  deadline: deadlineSettings,
+  retry: retrySettings,
+  ejection: ejectionSettings,
+};
+
+/** A key of any topic. */
+export type FerrySetting = TopicSetting<CallPolicy>;
+
+/** Every `ferry_*` key that exists. */
+export const ferrySettings: readonly FerrySetting[] = (Object.keys(topics) as (keyof CallPolicy)[]).flatMap((topic) =>
+  lift(topic),
+);
+
+const byKey = new Map(ferrySettings.map((setting) => [setting.key, setting]));
+const known = [...byKey.keys()];
 
 /** A mistake in one key; the caller knows where the key stands. */
 export interface SettingProblem {
@@ -29,105 +39,103 @@ export interface SettingProblem {
   readonly suggestion: string;
 }
 
-export const ferrySettings: readonly FerrySetting[] = [
-  {
-    key: "ferry_retries",
-    expected: "an integer from 0 to 10",
-    default: "1",
-    doc: "Tries after the first, each on another endpoint where there is one. Only calls that provably never ran, or of methods marked idempotent, are tried again. A route's NumRetries wins.",
-    parse: integer(0, 10),
-    apply: (policy, retries) => ({ ...policy, retries }),
-  },
-  {
-    key: "ferry_request_timeout",
-    expected: "a duration as 500ms or 10s, at least 1ms, or 0 for none",
-    default: "0",
-    doc: "Cap on the time of a unary call, retries included. Streams are left alone. A RequestTimeout of the route or resolver wins, and that one applies to streams as well.",
-    parse: duration(1, true),
-    apply: (policy, requestTimeoutMs) => ({ ...policy, requestTimeoutMs }),
-  },
-  {
-    key: "ferry_eject_consecutive_failures",
-    expected: "an integer from 0 to 1000",
-    default: "5",
-    doc: "So many failures in a row take an endpoint out of rotation; 0 never does.",
-    parse: integer(0, 1000),
-    apply: (policy, value) => ({ ...policy, ejection: { ...policy.ejection, consecutiveFailures: value } }),
-  },
-  {
-    key: "ferry_eject_base",
-    expected: "a duration as 1s, at least 10ms",
-    default: "1s",
-    doc: "How long the first ejection of an endpoint lasts; each further one in a row lasts twice as long.",
-    parse: duration(10, false),
-    apply: (policy, baseMs) => ({ ...policy, ejection: { ...policy.ejection, baseMs } }),
-  },
-  {
-    key: "ferry_eject_max",
-    expected: "a duration as 1m, at least 10ms",
-    default: "1m",
-    doc: "No ejection lasts longer.",
-    parse: duration(10, false),
-    apply: (policy, maxMs) => ({ ...policy, ejection: { ...policy.ejection, maxMs } }),
-  },
-];
-
-const byKey = new Map(ferrySettings.map((setting) => [setting.key, setting]));
+/** The keys of one place, and what people call the place. */
+export interface SettingLayer {
+  /** As `service-defaults quote-query Meta`. */
+  readonly origin: string;
+  readonly values: Readonly<Record<string, unknown>>;
+}
 
 /** Checks the `ferry_*` keys of a Config or Meta; other keys are none of ours. */
 export function checkFerrySettings(values: Readonly<Record<string, unknown>>): readonly SettingProblem[] {
-  return readPolicy([values]).problems;
+  return readPolicy([{ origin: "", values }]).problems;
 }
 
 /**
  * The policy that `layers` make together, later ones over earlier ones. A bad value is a problem and changes nothing:
  * the layer below stays in force.
  */
-export function readPolicy(layers: readonly Readonly<Record<string, unknown>>[]): {
+export function readPolicy(layers: readonly SettingLayer[]): {
   readonly policy: ServicePolicy;
   readonly problems: readonly SettingProblem[];
 } {
-  let policy = defaultPolicy;
   const problems: SettingProblem[] = [];
-  for (const layer of layers) {
-    for (const [key, raw] of Object.entries(layer)) {
-      if (!key.toLowerCase().startsWith("ferry_")) continue;
-      const setting = byKey.get(key);
-      if (setting === undefined) {
-        const known = [...byKey.keys()];
-        problems.push({
-          key,
-          expected: `one of ${known.join(", ")}`,
-          found: JSON.stringify(key),
-          suggestion: nearestName(key, known) ?? "",
-        });
-        continue;
-      }
-      const isScalar = typeof raw === "string" || typeof raw === "number";
-      const value = isScalar ? setting.parse(String(raw)) : undefined;
-      if (value === undefined) {
-        problems.push({ key, expected: setting.expected, found: JSON.stringify(raw), suggestion: "" });
-      } else {
-        policy = setting.apply(policy, value);
-      }
+  const stated = layers.flatMap((layer) => readLayer(layer, problems));
+  const origins: Record<string, SettingOrigin> = {};
+  const apply = (policy: CallPolicy, method: string) => {
+    let changed = policy;
+    for (const { key, setting, method: its, value, origin } of stated) {
+      if (its !== method) continue;
+      changed = setting.read(changed, value) ?? changed;
+      origins[key] = { value, origin };
+    }
+    return changed;
+  };
+  const all = apply(defaultCallPolicy, "");
+  const patterns = [...new Set(stated.map(({ method }) => method))].filter((method) => method !== "");
+  const services = patterns.filter(isWholeService).map((method) => ({ method, policy: apply(all, method) }));
+  const singles = patterns
+    .filter((method) => !isWholeService(method))
+    .map((method) => {
+      const service = `${method.slice(0, method.indexOf("/"))}/*`;
+      const below = services.find((other) => other.method === service)?.policy ?? all;
+      return { method, policy: apply(below, method) };
+    });
+  return { policy: { all, methods: [...singles, ...services], origins }, problems };
+}
+
+/** A key with a value that is right. */
+interface StatedSetting {
+  /** As written. */
+  readonly key: string;
+  readonly setting: FerrySetting;
+  /** Empty: for all methods. */
+  readonly method: string;
+  readonly value: string;
+  readonly origin: string;
+}
+
+function readLayer({ origin, values }: SettingLayer, problems: SettingProblem[]): readonly StatedSetting[] {
+  const stated: StatedSetting[] = [];
+  for (const [key, raw] of Object.entries(values)) {
+    if (!key.toLowerCase().startsWith("ferry_")) continue;
+    const colon = key.indexOf(":");
+    const name = colon === -1 ? key : key.slice(0, colon);
+    const method = colon === -1 ? "" : key.slice(colon + 1);
+    const setting = byKey.get(name);
+    const found = JSON.stringify(key);
+    if (setting === undefined) {
+      const suggestion = nearestName(name, known) ?? "";
+      problems.push({ key, expected: `one of ${known.join(", ")}`, found, suggestion });
+    } else if (colon !== -1 && setting.scope === "service") {
+      problems.push({ key, expected: `${name} without a method: it is for a whole service`, found, suggestion: name });
+    } else if (colon !== -1 && !methodPattern.test(method)) {
+      const expected = `${name}:package.Service/Method or ${name}:package.Service/*`;
+      problems.push({ key, expected, found, suggestion: "" });
+    } else {
+      const isScalar = typeof raw === "string" || typeof raw === "number" || typeof raw === "boolean";
+      const value = isScalar ? String(raw) : "";
+      if (isScalar && setting.read(defaultCallPolicy, value) !== undefined) {
+        stated.push({ key, setting, method, value, origin });
+      } else problems.push({ key, expected: setting.expected, found: JSON.stringify(raw), suggestion: "" });
     }
   }
-  const { baseMs, maxMs } = policy.ejection;
-  if (maxMs < baseMs) policy = { ...policy, ejection: { ...policy.ejection, maxMs: baseMs } };
-  return { policy, problems };
+  return stated;
 }
 
-function integer(min: number, max: number): (text: string) => number | undefined {
-  return (text) => {
-    const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
-    return value >= min && value <= max ? value : undefined;
-  };
+const methodPattern = /^[A-Za-z_][\w.]*\/([A-Za-z_]\w*|\*)$/;
+
+function isWholeService(method: string): boolean {
+  return method.endsWith("/*");
 }
 
-function duration(minMs: number, mayBeZero: boolean): (text: string) => number | undefined {
-  return (text) => {
-    const ms = parseDuration(text);
-    if (ms === undefined) return undefined;
-    return ms >= minMs || (mayBeZero && ms === 0) ? ms : undefined;
-  };
+/** The rows of one topic as rows of the whole policy. */
+function lift<K extends keyof CallPolicy>(topic: K): readonly FerrySetting[] {
+  return topics[topic].map((row) => ({
+    ...row,
+    read(policy, text) {
+      const changed = row.read(policy[topic], text);
+      return changed === undefined ? undefined : { ...policy, [topic]: changed };
+    },
+  }));
 }

@@ -5,8 +5,8 @@ import type { Endpoint } from "../../discovery/registry.ts";
 import { emptyBody } from "../../http2/body.ts";
 import { HeaderField } from "../../http2/header-field.ts";
 import { ReceivedCall } from "../../received-call.ts";
+import { defaultCallPolicy } from "../../routing/policy/call-policy.ts";
 import type { Route } from "../../routing/route-table.ts";
-import { defaultPolicy } from "../../routing/service-policy.ts";
 import type { EndedCall } from "../record.ts";
 
 export const getQuote = "/quoter.query.v1.QuoteQueryService/GetQuote";
@@ -17,8 +17,8 @@ export const route: Route = {
   subset: "v1",
   timeoutMs: Number.POSITIVE_INFINITY,
   connectTimeoutMs: 1000,
-  retries: 1,
-  ejection: defaultPolicy.ejection,
+  policy: defaultCallPolicy,
+  isIdempotent: true,
   requestHeaders: [],
   responseHeaders: [],
   explanation: "router quoter[0] > v1",

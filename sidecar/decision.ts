@@ -1,0 +1,28 @@
+// The closed table of what Ferry decides about a call on its way, beyond where it goes: what an operator wants to see
+// afterwards. Layers call `noteDecision`; the recorders read the notes at the call's end, so that every decision is a
+// metric (`ferry_decisions_total`), an event of the call's span and a word in its access log line. A new kind does not
+// compile until it has a sentence; docs/reference/decisions.md is generated from this table.
+
+import type { Call } from "./call.ts";
+
+export const decisions = {
+  retry: "A try failed and another one was made.",
+} as const satisfies Record<string, string>;
+
+export type DecisionKind = keyof typeof decisions;
+
+export interface Decision {
+  readonly kind: DecisionKind;
+  /** By the sidecar's monotonic clock, milliseconds. */
+  readonly atMs: number;
+  /** What it was decided on, with numbers; never a secret, never a payload. */
+  readonly detail: string;
+}
+
+/** A call has few: what one caller can make us remember is bounded. */
+const maxDecisions = 32;
+
+export function noteDecision(call: Call, kind: DecisionKind, atMs: number, detail: string): void {
+  call.notes.decisions ??= [];
+  if (call.notes.decisions.length < maxDecisions) call.notes.decisions.push({ kind, atMs, detail });
+}
