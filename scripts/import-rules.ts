@@ -18,6 +18,7 @@ const vocabulary = [
   "sidecar/call.ts",
   "sidecar/stack.ts",
   "sidecar/failure.ts",
+  "sidecar/decision.ts",
   "sidecar/as-failure.ts",
   "sidecar/outgoing-fields.ts",
   "sidecar/send-request.ts",
