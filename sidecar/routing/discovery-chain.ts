@@ -104,7 +104,26 @@ export interface ResolverNode {
     readonly Target: string;
     readonly Failover?: { readonly Targets: readonly string[] };
   };
-  readonly LoadBalancer?: { readonly Policy?: string };
+  readonly LoadBalancer?: LoadBalancer;
+}
+
+/** How a resolver's endpoints share its calls. routing/policy/balance-policy.ts reads it. */
+export interface LoadBalancer {
+  readonly Policy?: string;
+  readonly LeastRequestConfig?: { readonly ChoiceCount?: number };
+  readonly RingHashConfig?: { readonly MinimumRingSize?: number; readonly MaximumRingSize?: number };
+  /** In order of preference; only with ring_hash and maglev. */
+  readonly HashPolicies?: readonly HashPolicy[];
+}
+
+/** Where a part of the hash comes from: a field of the request, or the caller's address. */
+export interface HashPolicy {
+  readonly Field?: string;
+  readonly FieldValue?: string;
+  readonly CookieConfig?: { readonly Session?: boolean; readonly TTL?: string | number; readonly Path?: string };
+  readonly SourceIP?: boolean;
+  /** What follows is not looked at when this one gave a hash. */
+  readonly Terminal?: boolean;
 }
 
 export interface ChainTarget {

@@ -13,6 +13,7 @@ import { fieldValue, HeaderField, type HeaderFields } from "../../http2/header-f
 import type { RequestSender } from "../../http2/request-sender.ts";
 import { ReceivedCall } from "../../received-call.ts";
 import { EndpointStates } from "../../resilience/endpoint-states.ts";
+import type { LoadBalancer } from "../../routing/discovery-chain.ts";
 import { type CallPolicy, defaultCallPolicy } from "../../routing/policy/call-policy.ts";
 import type { MethodTraits, Snapshot } from "../../routing/snapshot.ts";
 import type { Service } from "../../stack.ts";
@@ -67,6 +68,16 @@ function changedPolicy(changes: PolicyChanges = {}): CallPolicy {
   return Object.fromEntries(topics);
 }
 
+export interface ServeOptions {
+  /** What is known of method /s/M; default: nothing. */
+  readonly traits?: MethodTraits;
+  readonly policy?: PolicyChanges;
+  /** Default: round_robin, so that tests know where the next call goes. `{}` is a resolver that names no policy. */
+  readonly loadBalancer?: LoadBalancer;
+  /** By endpoint id; default: 1. */
+  readonly weights?: Readonly<Record<string, number>>;
+}
+
 export class ScriptedMesh implements RequestSender {
   readonly clock = new TestingClock();
   readonly upstreams: Upstreams;
@@ -100,15 +111,15 @@ export class ScriptedMesh implements RequestSender {
     );
   }
 
-  /** Puts upstream `s` in force: the endpoints by id, each with its script, and what is known of method /s/M. */
-  serve(scripts: Record<string, Answer[]>, options: { traits?: MethodTraits; policy?: PolicyChanges } = {}) {
+  /** Puts upstream `s` in force: the endpoints by id, each with its script. */
+  serve(scripts: Record<string, Answer[]>, options: ServeOptions = {}) {
     const endpoints: Endpoint[] = Object.keys(scripts).map((id, index) => ({
       id,
       service: "s",
       version: "v1",
       host: id,
       port: 1_000 + index,
-      weight: 1,
+      weight: options.weights?.[id] ?? 1,
       health: "passing",
       meta: {},
     }));
@@ -120,7 +131,12 @@ export class ScriptedMesh implements RequestSender {
         ServiceName: "s",
         Protocol: "grpc",
         StartNode: "resolver:s",
-        Nodes: { "resolver:s": { Type: "resolver", Name: "s", Resolver: { Target: "s" } } },
+        Nodes: {
+          "resolver:s": {
+            ...{ Type: "resolver", Name: "s", Resolver: { Target: "s" } },
+            LoadBalancer: options.loadBalancer ?? { Policy: "round_robin" },
+          },
+        },
         Targets: { s: { ID: "s", Service: "s" } },
       },
       endpoints: { s: endpoints },

@@ -1,7 +1,7 @@
 // Consul's config entries in its own CamelCase, as far as Ferry acts on them (parse-config-entry.ts refuses the rest),
 // and the set of them that is in force. Plain data.
 
-import type { HeaderChange, RouteDestination, RouteMatch } from "../discovery-chain.ts";
+import type { HeaderChange, LoadBalancer, RouteDestination, RouteMatch } from "../discovery-chain.ts";
 
 export const kinds = [
   "proxy-defaults",
@@ -70,7 +70,7 @@ export interface ServiceResolver {
   readonly Failover?: Readonly<Record<string, ResolverTarget & { readonly Targets?: readonly ResolverTarget[] }>>;
   readonly ConnectTimeout?: string;
   readonly RequestTimeout?: string;
-  readonly LoadBalancer?: { readonly Policy?: string };
+  readonly LoadBalancer?: LoadBalancer;
   readonly Meta?: Readonly<Record<string, string>>;
 }
 
