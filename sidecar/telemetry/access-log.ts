@@ -8,7 +8,7 @@ import type { Recorder } from "./record.ts";
 /** `write` gets each line with its newline. */
 export function accessLog(clock: Clock, write: (line: string) => void): Recorder {
   return ({ direction, call, outcome, durationMs }) => {
-    const { route, endpoint, attempts } = call.notes;
+    const { route, endpoint, attempts, decisions } = call.notes;
     const line = {
       time: new Date(clock.wallMs()).toISOString(),
       direction,
@@ -24,6 +24,7 @@ export function accessLog(clock: Clock, write: (line: string) => void): Recorder
       endpoint: endpoint?.id,
       version: endpoint?.version || undefined,
       attempts: direction === "outbound" ? attempts : undefined,
+      decisions: decisions?.map(({ kind, detail }) => (detail === "" ? kind : `${kind}: ${detail}`)),
       requestId: call.requestId,
       traceId: call.trace.traceId,
     };

@@ -73,6 +73,39 @@ describe("call metrics", () => {
   });
 });
 
+describe("decisions", () => {
+  const retried = { kind: "retry" as const, atMs: 1, detail: "try 1 ended with UNAVAILABLE" };
+
+  test("are counted by kind under the route of their call", () => {
+    const { metrics, text } = scene();
+    metrics.recorder(endedCall({ route, decisions: [retried, retried] }));
+    metrics.recorder(endedCall({ route, decisions: [retried] }));
+    const at = 'upstream="quoter",service="quote-query",subset="v1"';
+    expect(text()).toContain(`ferry_decisions_total{${at},decision="retry"} 3\n`);
+  });
+
+  test("of inbound calls are counted under this sidecar's service, and of calls without a route under none", () => {
+    const { metrics, text } = scene();
+    metrics.recorder(endedCall({ direction: "inbound", decisions: [retried] }));
+    metrics.recorder(endedCall({ decisions: [retried, retried] }));
+    expect(text()).toContain('{upstream="",service="quote-query",subset="",decision="retry"} 1\n');
+    expect(text()).toContain('{upstream="",service="",subset="",decision="retry"} 2\n');
+  });
+
+  test("make no series where there are none", () => {
+    const { metrics, text } = scene();
+    metrics.recorder(endedCall({ route }));
+    expect(text()).not.toContain("ferry_decisions_total{");
+  });
+
+  test("are words of the call's access log line, each with its detail", () => {
+    const lines: string[] = [];
+    const plain = { kind: "retry" as const, atMs: 2, detail: "" };
+    accessLog(new TestingClock(), (line) => lines.push(line))(endedCall({ route, decisions: [retried, plain] }));
+    expect(JSON.parse(lines[0]!).decisions).toEqual(["retry: try 1 ended with UNAVAILABLE", "retry"]);
+  });
+});
+
 describe("process metrics", () => {
   test("tell memory, processor time and what is open", () => {
     const registry = new MetricRegistry();

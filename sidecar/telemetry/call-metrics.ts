@@ -5,6 +5,7 @@
 // Hot: `recorder` runs once per call; after the first call of a method on a route it makes no object and no string.
 
 import type { EndpointCall, Outcome, RoutedCall } from "../call.ts";
+import type { Decision, DecisionKind } from "../decision.ts";
 import { statusName } from "../grpc/status.ts";
 import type { Route } from "../routing/route-table.ts";
 import type { Counter, Family, Histogram, MetricRegistry } from "./metric-registry.ts";
@@ -66,6 +67,11 @@ export function callMetrics({ registry, service, isKnownMethod }: CallMetricsDep
     help: "Further tries, by how the try before them ended.",
     labels: ["upstream", "service", "subset", "grpc_status", "failure"],
   });
+  const decisions = registry.counter({
+    name: "ferry_decisions_total",
+    help: "What Ferry decided about calls on their way; each kind is in decisions.md.",
+    labels: ["upstream", "service", "subset", "decision"],
+  });
   const ejections = registry.counter({
     name: "ferry_endpoint_ejections_total",
     help: "How often an endpoint was taken out of balancing because its calls failed.",
@@ -93,6 +99,7 @@ export function callMetrics({ registry, service, isKnownMethod }: CallMetricsDep
     const { call, outcome, durationMs } = ended;
     const metrics = targetOf(ended);
     if (metrics.attempts !== undefined) metrics.attempts.value += call.notes.attempts;
+    if (call.notes.decisions !== undefined) metrics.decided(call.notes.decisions, decisions);
     const method = metrics.method(call.path, { calls, durations, isKnownMethod });
     method.ended(outcome).value++;
     method.duration.observe(durationMs / 1000);
@@ -145,10 +152,25 @@ class TargetMetrics {
   readonly #key: Key;
   readonly #methods = new Map<string, MethodMetrics>();
   #other: MethodMetrics | undefined = undefined;
+  /** By kind; most routes never need it. */
+  #decisions: Map<DecisionKind, Counter> | undefined = undefined;
 
   constructor(key: Key, attempts: Counter | undefined) {
     this.#key = key;
     this.attempts = attempts;
+  }
+
+  decided(made: readonly Decision[], family: Family<Counter>): void {
+    this.#decisions ??= new Map();
+    for (const { kind } of made) {
+      let counter = this.#decisions.get(kind);
+      if (counter === undefined) {
+        const { upstream, service, subset } = this.#key;
+        counter = family.child(upstream, service, subset, kind);
+        this.#decisions.set(kind, counter);
+      }
+      counter.value++;
+    }
   }
 
   method(path: string, families: MethodFamilies): MethodMetrics {

@@ -1,8 +1,9 @@
 // From an ended call to its span: name, kind and attributes by OpenTelemetry's conventions for RPC, and what only Ferry
-// knows under `ferry.`. Unsampled calls end at the first line; all that they cost is the `traceparent` that is written
+// knows under `ferry.`; each decision on the way is an event of it. Unsampled calls end at the first line; all that they cost is the `traceparent` that is written
 // on. (https://opentelemetry.io/docs/specs/semconv/rpc/grpc/)
 
 import type { Clock } from "../../common/clock.ts";
+import type { Decision } from "../decision.ts";
 import { Status, statusName } from "../grpc/status.ts";
 import type { EndedCall, Recorder } from "./record.ts";
 import type { SpanRecord, Spans } from "./spans.ts";
@@ -46,16 +47,25 @@ export function spanOf(
     attributes["ferry.version"] = endpoint.version;
   }
   if (outcome.failure !== undefined) attributes["ferry.failure"] = outcome.failure;
+  const startWallMs = endWallMs - durationMs;
   const isError = kind === "client" ? outcome.status !== Status.OK : serverErrors.has(outcome.status);
   return {
     context: call.trace,
     name: path,
     kind,
-    startWallMs: endWallMs - durationMs,
+    startWallMs,
     endWallMs,
     attributes,
+    events: call.notes.decisions?.map((decision) => eventOf(decision, startWallMs - call.receivedAtMs)) ?? none,
     error: isError ? (outcome.failure ?? statusName(outcome.status)) : undefined,
   } satisfies SpanRecord;
+}
+
+const none: SpanRecord["events"] = [];
+
+/** `wallMinusMono`: what makes wall time of the sidecar's monotonic time. */
+function eventOf({ kind, atMs, detail }: Decision, wallMinusMono: number): SpanRecord["events"][number] {
+  return { name: kind, wallMs: atMs + wallMinusMono, attributes: { "ferry.detail": detail } };
 }
 
 /** What counts as the server's own error; the other codes are the caller's. */

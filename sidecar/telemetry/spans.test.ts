@@ -100,6 +100,26 @@ describe("spans", () => {
     expect(fieldsOf(server![15]![0])[3]).toEqual([2]);
   });
 
+  test("carry each decision as an event, at the time that it was made", async () => {
+    bodies.length = 0;
+    const clock = new TestingClock();
+    const spans = await startSpans({ endpoint, serviceName: "s", instance: "i", version: "" });
+    const decisions = [{ kind: "retry" as const, atMs: 40, detail: "try 1 ended with UNAVAILABLE" }];
+    spanRecorder(
+      spans,
+      clock,
+      false,
+    )(endedCall({ traceparent: `00-${traceId}-${parent}-01`, route, durationMs: 250, decisions }));
+    await spans.shutdown();
+
+    const span = received()[0]?.spans[0];
+    const events = (span?.[11] ?? []).map(fieldsOf);
+    expect(events).toHaveLength(1);
+    expect((events[0]![1]![0] as Buffer).readBigUInt64LE()).toBe(BigInt(clock.wallMs() - 250 + 40) * 1_000_000n);
+    expect(String(events[0]![2]![0])).toBe("retry");
+    expect(attributes(events[0]![3])).toEqual({ "ferry.detail": "try 1 ended with UNAVAILABLE" });
+  });
+
   test("a collector address that is none is refused with the setting's name", async () => {
     const params = { endpoint: "collector:4318", serviceName: "s", instance: "i", version: "" };
     await expect(startSpans(params)).rejects.toThrow(

@@ -14,8 +14,16 @@ export interface SpanRecord {
   readonly startWallMs: number;
   readonly endWallMs: number;
   readonly attributes: Readonly<Record<string, string | number | boolean>>;
+  /** What happened on the way, in order. */
+  readonly events: readonly SpanEvent[];
   /** What went wrong, in a word; undefined: nothing. */
   readonly error: string | undefined;
+}
+
+export interface SpanEvent {
+  readonly name: string;
+  readonly wallMs: number;
+  readonly attributes: Readonly<Record<string, string>>;
 }
 
 export interface Spans {
@@ -93,7 +101,10 @@ function readableSpan(span: SpanRecord, resource: ReadableSpan["resource"]): Rea
     status: span.error === undefined ? { code: unset } : { code: failed, message: span.error },
     attributes: { ...span.attributes },
     links: [],
-    events: [],
+    events: span.events.map(({ name, wallMs, attributes }) => ({
+      ...{ name, time: hrTime(wallMs), attributes: { ...attributes } },
+      droppedAttributesCount: 0,
+    })),
     ended: true,
     resource,
     instrumentationScope: { name: "ferry" },

@@ -1,6 +1,7 @@
 // An ended call for tests of recorders.
 
 import type { Outcome } from "../../call.ts";
+import type { Decision } from "../../decision.ts";
 import type { Endpoint } from "../../discovery/registry.ts";
 import { emptyBody } from "../../http2/body.ts";
 import { HeaderField } from "../../http2/header-field.ts";
@@ -43,6 +44,7 @@ export interface EndedCallInit {
   readonly traceparent?: string;
   readonly route?: Route;
   readonly attempts?: number;
+  readonly decisions?: readonly Decision[];
 }
 
 export function endedCall(init: EndedCallInit = {}): EndedCall {
@@ -56,6 +58,7 @@ export function endedCall(init: EndedCallInit = {}): EndedCall {
   call.notes.route = init.route;
   if (init.route !== undefined) call.notes.endpoint = endpoint;
   call.notes.attempts = init.attempts ?? 1;
+  if (init.decisions !== undefined) call.notes.decisions = [...init.decisions];
   const outcome = init.outcome ?? { status: 0, httpStatus: 200, failure: undefined };
   return { direction: init.direction ?? "outbound", call, outcome, durationMs: init.durationMs ?? 2 };
 }
