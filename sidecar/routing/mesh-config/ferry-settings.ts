@@ -20,16 +20,26 @@ const topics: { readonly [K in keyof CallPolicy]: readonly TopicSetting<CallPoli
   ejection: ejectionSettings,
 };
 
-/** A key of any topic. */
-export type FerrySetting = TopicSetting<CallPolicy>;
+/** What a topic is about, as the reference page and `ferry route` head it. */
+export const topicTitles: Readonly<Record<keyof CallPolicy, string>> = {
+  deadline: "Deadlines",
+  retry: "Retries",
+  ejection: "Ejection of endpoints",
+};
 
-/** Every `ferry_*` key that exists. */
+/** A key of any topic. */
+export interface FerrySetting extends TopicSetting<CallPolicy> {
+  readonly topic: keyof CallPolicy;
+}
+
+/** Every `ferry_*` key that exists, topic by topic. */
 export const ferrySettings: readonly FerrySetting[] = (Object.keys(topics) as (keyof CallPolicy)[]).flatMap((topic) =>
   lift(topic),
 );
 
 const byKey = new Map(ferrySettings.map((setting) => [setting.key, setting]));
 const known = [...byKey.keys()];
+const whatExists = "a key that exists (docs/reference/mesh-config.md)";
 
 /** A mistake in one key; the caller knows where the key stands. */
 export interface SettingProblem {
@@ -105,13 +115,14 @@ function readLayer({ origin, values }: SettingLayer, problems: SettingProblem[])
     const setting = byKey.get(name);
     const found = JSON.stringify(key);
     if (setting === undefined) {
-      const suggestion = nearestName(name, known) ?? "";
-      problems.push({ key, expected: `one of ${known.join(", ")}`, found, suggestion });
+      const nearest = nearestName(name, known);
+      const suggestion = nearest === undefined ? "" : nearest + key.slice(name.length);
+      problems.push({ key, expected: whatExists, found, suggestion });
     } else if (colon !== -1 && setting.scope === "service") {
       problems.push({ key, expected: `${name} without a method: it is for a whole service`, found, suggestion: name });
     } else if (colon !== -1 && !methodPattern.test(method)) {
       const expected = `${name}:package.Service/Method or ${name}:package.Service/*`;
-      problems.push({ key, expected, found, suggestion: "" });
+      problems.push({ key, expected, found, suggestion: nearestMethodKey(name, method) });
     } else {
       const isScalar = typeof raw === "string" || typeof raw === "number" || typeof raw === "boolean";
       const value = isScalar ? String(raw) : "";
@@ -125,6 +136,13 @@ function readLayer({ origin, values }: SettingLayer, problems: SettingProblem[])
 
 const methodPattern = /^[A-Za-z_][\w.]*\/([A-Za-z_]\w*|\*)$/;
 
+/** What a method in another notation (`/a.B/C`, `a.B.C`, `a.B/`) would be as a key; empty when it is none of these. */
+function nearestMethodKey(name: string, method: string): string {
+  const bare = method.trim().replace(/^\//, "");
+  const asPath = bare.includes("/") ? bare.replace(/\/$/, "/*") : bare.replace(/\.(\w+|\*)$/, "/$1");
+  return methodPattern.test(asPath) ? `${name}:${asPath}` : "";
+}
+
 function isWholeService(method: string): boolean {
   return method.endsWith("/*");
 }
@@ -133,6 +151,7 @@ function isWholeService(method: string): boolean {
 function lift<K extends keyof CallPolicy>(topic: K): readonly FerrySetting[] {
   return topics[topic].map((row) => ({
     ...row,
+    topic,
     read(policy, text) {
       const changed = row.read(policy[topic], text);
       return changed === undefined ? undefined : { ...policy, [topic]: changed };
