@@ -7,16 +7,24 @@ import type { SettingRows } from "../common/settings.ts";
 import { settingRows as commandRows } from "../services/quote-command/settings.ts";
 import { settingRows as projectorRows } from "../services/quote-projector/settings.ts";
 import { settingRows as queryRows } from "../services/quote-query/settings.ts";
+import { decisions, maxDecisions } from "../sidecar/decision.ts";
 import { failures } from "../sidecar/failure.ts";
 import { ForcedClose, limitRows, StreamRefusal } from "../sidecar/http2/limits.ts";
-import { ferrySettings } from "../sidecar/routing/mesh-config/ferry-settings.ts";
+import { ferrySettings, topicTitles } from "../sidecar/routing/mesh-config/ferry-settings.ts";
 import { sidecarRows } from "../sidecar/settings.ts";
 import { callMetrics } from "../sidecar/telemetry/call-metrics.ts";
 import { MetricRegistry } from "../sidecar/telemetry/metric-registry.ts";
 import type { FamilySnapshot } from "../sidecar/telemetry/metric-snapshot.ts";
 import { processMetrics } from "../sidecar/telemetry/process-metrics.ts";
 import { withLimits } from "./limits-table.ts";
-import { failuresPage, meshConfigPage, metricsPage, type SettingTable, settingsPage } from "./reference-pages.ts";
+import {
+  decisionsPage,
+  failuresPage,
+  meshConfigPage,
+  metricsPage,
+  type SettingTable,
+  settingsPage,
+} from "./reference-pages.ts";
 import { root } from "./tracked-files.ts";
 
 function table(title: string, intro: string, rows: SettingRows): SettingTable {
@@ -34,6 +42,7 @@ function metricFamilies(): readonly FamilySnapshot[] {
 
 const pages: Readonly<Record<string, string>> = {
   "docs/reference/failures.md": failuresPage(failures),
+  "docs/reference/decisions.md": decisionsPage(decisions, maxDecisions),
   "docs/reference/settings.md": settingsPage([
     table("Sidecar and gateway", "`sidecar/main.ts`.", sidecarRows),
     table("quote-command", "`services/quote-command/main.ts`.", commandRows),
@@ -42,7 +51,7 @@ const pages: Readonly<Record<string, string>> = {
     table("The `ferry` command", "Options win over them; they are handed on to what it starts.", cliRows),
   ]),
   "docs/reference/metrics.md": metricsPage(metricFamilies()),
-  "docs/reference/mesh-config.md": meshConfigPage(ferrySettings),
+  "docs/reference/mesh-config.md": meshConfigPage(ferrySettings, topicTitles),
   "SECURITY.md": withLimits(readFileSync(`${root}SECURITY.md`, "utf8"), limitRows, [
     ...new Set([...Object.values(ForcedClose), ...Object.values(StreamRefusal)]),
   ]),

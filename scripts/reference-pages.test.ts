@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { parseAddress, parseDurationMs, parseText } from "../common/settings.ts";
+import { decisions } from "../sidecar/decision.ts";
 import { failures } from "../sidecar/failure.ts";
-import { failuresPage, settingsPage } from "./reference-pages.ts";
+import { ferrySettings, topicTitles } from "../sidecar/routing/mesh-config/ferry-settings.ts";
+import { decisionsPage, failuresPage, meshConfigPage, settingsPage } from "./reference-pages.ts";
 
 describe("reference pages", () => {
   test("every kind of failure has a row and an anchor", () => {
@@ -9,6 +11,20 @@ describe("reference pages", () => {
     for (const kind of Object.keys(failures)) {
       expect(page).toContain(`| [${kind}](#${kind}) |`);
       expect(page).toContain(`\n## ${kind}\n`);
+    }
+  });
+
+  test("every decision has a row", () => {
+    const page = decisionsPage(decisions, 32);
+    for (const [kind, sentence] of Object.entries(decisions)) expect(page).toContain(`| \`${kind}\` | ${sentence} |`);
+  });
+
+  test("every key of our own stands once, under its topic", () => {
+    const page = meshConfigPage(ferrySettings, topicTitles);
+    for (const { key, topic } of ferrySettings) {
+      expect(page.split(`\n| \`${key}\``)).toHaveLength(2);
+      const section = page.split(`\n## ${topicTitles[topic]}\n`)[1]?.split("\n## ")[0];
+      expect(section).toContain(`| \`${key}\``);
     }
   });
 

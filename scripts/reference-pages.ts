@@ -11,11 +11,14 @@ export interface SettingTable {
   readonly rows: readonly SettingRow<unknown>[];
 }
 
+/** A row of ferrySettings. */
 export interface FerryKey {
   readonly key: string;
+  readonly topic: string;
   readonly expected: string;
   readonly default: string;
   readonly doc: string;
+  readonly scope: "method" | "service";
 }
 
 const note = (source: string) => `Generated from \`${source}\` by \`npm run docs\`; do not edit.`;
@@ -66,22 +69,67 @@ export function settingsPage(tables: readonly SettingTable[]): string {
   return `${lines.join("\n")}\n`;
 }
 
-export function meshConfigPage(keys: readonly FerryKey[]): string {
+export function decisionsPage(decisions: Readonly<Record<string, string>>, maxKept: number): string {
+  const lines = [
+    "# Decisions",
+    "",
+    note("sidecar/decision.ts"),
+    "",
+    "What Ferry decides about a call on its way, beyond where it goes. Each is counted in `ferry_decisions_total`",
+    "(labels `upstream`, `service`, `subset`, `decision`; inbound decisions have no upstream), is an event of the call's",
+    "span, with what it was decided on in `ferry.detail`, and stands in `decisions` of its access log line. How a call",
+    `that Ferry answered itself ended is its [failure](failures.md). Of one call the first ${maxKept} decisions are kept.`,
+    "",
+    "| decision | meaning |",
+    "|---|---|",
+    ...Object.entries(decisions).map(([kind, text]) => `| \`${kind}\` | ${sentence(text)} |`),
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+export function meshConfigPage(keys: readonly FerryKey[], titles: Readonly<Record<string, string>>): string {
   const lines = [
     "# Mesh configuration: keys of our own",
     "",
     note("sidecar/routing/mesh-config/ferry-settings.ts"),
     "",
     "`mesh-config/` holds Consul config entries in Consul's own form, one a file. What Consul has no word for stands",
-    "under these keys, for all services in `proxy-defaults` `Config`, for one in its `service-defaults` `Meta`; the",
-    "service's own wins. An edited file acts on the next call; `ferry check` says what is wrong before that.",
-    "",
-    "| key | value | default | meaning |",
-    "|---|---|---|---|",
-    ...keys.map((row) => `| \`${row.key}\` | ${cell(row.expected)} | \`${row.default}\` | ${cell(row.doc)} |`),
+    "under these keys. An edited file acts on the next call; `ferry check` says what is wrong before that, and",
+    "`ferry route --explain` shows what is in force for one method and who said so",
+    "([how to](../how-to/mesh-settings.md)).",
+    ...grammar,
   ];
+  for (const [topic, title] of Object.entries(titles)) {
+    lines.push("", `## ${title}`, "", "| key | value | default | meaning |", "|---|---|---|---|");
+    for (const row of keys.filter((key) => key.topic === topic)) {
+      const name = row.scope === "service" ? `\`${row.key}\` (service)` : `\`${row.key}\``;
+      lines.push(`| ${name} | ${cell(row.expected)} | ${defaultCell(row.default)} | ${cell(row.doc)} |`);
+    }
+  }
   return `${lines.join("\n")}\n`;
 }
+
+/** How keys are written, once for all of them. */
+const grammar: readonly string[] = [
+  "",
+  "## Keys",
+  "",
+  '    key     = name | name ":" method',
+  '    name    = "ferry_" and the rest, as in the tables below',
+  "    method  = package.Service/Method      one method",
+  "            | package.Service/*           all methods of one gRPC service",
+  "",
+  "- A key without a method is for every method. One that the tables mark (service) is never written with a method.",
+  "- The narrower wins, wherever it stands: one method, then one gRPC service, then all.",
+  "- Among equally narrow ones the nearest to the owner wins: `Meta` of the `service-defaults` of the service that is",
+  "  called, then `Meta` of those of the service by whose name it is called (the entry point), then `Config` of",
+  "  `proxy-defaults`, then the default.",
+  "- What Consul's own fields say (a route's `NumRetries`, a `RequestTimeout`) wins over any key.",
+  "- Values are text in `Meta`, which holds nothing else; in `Config` they may be numbers and booleans too.",
+  "- Consul takes 64 keys in a `Meta`, each of up to 128 characters, with values of up to 512 bytes; `ferry check` tells.",
+  "- An unknown key, a key with a wrong value and a method in another form are mistakes, and the file is refused. Whether a",
+  "  method exists cannot be known without descriptors: a key for one that does not has no effect.",
+];
 
 export function metricsPage(families: readonly FamilySnapshot[]): string {
   const lines = [
@@ -131,6 +179,10 @@ function durationText(ms: number): string {
 function sentence(text: string): string {
   const whole = cell(text[0]!.toUpperCase() + text.slice(1));
   return /[.!?]$/.test(whole) ? whole : `${whole}.`;
+}
+
+function defaultCell(text: string): string {
+  return text === "" ? "" : `\`${text}\``;
 }
 
 /** Text that does not break out of a table's cell. */

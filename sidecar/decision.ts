@@ -20,7 +20,7 @@ export interface Decision {
 }
 
 /** A call has few: what one caller can make us remember is bounded. */
-const maxDecisions = 32;
+export const maxDecisions = 32;
 
 export function noteDecision(call: Call, kind: DecisionKind, atMs: number, detail: string): void {
   call.notes.decisions ??= [];
