@@ -1,9 +1,7 @@
 // What well-behaved peers do is not punished, however often they do it: the other side of limits.test.ts.
 
-import { describe, expect, onTestFinished, test } from "vitest";
-import type { ListenOptions } from "../transport/listen.ts";
+import { describe, expect, test } from "vitest";
 import { ErrorCode } from "./error-code.ts";
-import type { Limits } from "./limits.ts";
 import {
   dataFrame,
   FramePeer,
@@ -11,27 +9,15 @@ import {
   getRequest,
   headersFrame,
   ok,
-  type PeerOptions,
   postRequest,
   uint32,
 } from "./testing/frame-peer.ts";
 import { ScriptedBody, scriptedServer } from "./testing/scripted-server.ts";
-
-async function setUp(limits: Partial<Limits> = {}, options: Partial<ListenOptions> & { peer?: PeerOptions } = {}) {
-  const server = await scriptedServer(undefined, { limits, ...options });
-  const peer = await FramePeer.connect(server.port, options.peer);
-  onTestFinished(async () => {
-    peer.close();
-    await server.listening.drain(0);
-  });
-  return { server, peer };
-}
-
-const cancel = (id: number) => frame("RST_STREAM", 0, id, uint32(ErrorCode.CANCEL));
+import { cancel, serverAndPeer } from "./testing/server-and-peer.ts";
 
 describe("what well-behaved peers do is not punished", () => {
   test("a client that gives up a thousand calls at once, once", async () => {
-    const { server, peer } = await setUp();
+    const { server, peer } = await serverAndPeer();
     for (let i = 0; i < 999; i++) peer.send(headersFrame(2 * i + 1, getRequest, { end: true }));
     await peer.settled();
     await server.clock.advance(1);
@@ -41,7 +27,7 @@ describe("what well-behaved peers do is not punished", () => {
   });
 
   test("a client that pings every second without anything else, for an hour", async () => {
-    const { server, peer } = await setUp({ idleMs: 0, maxAgeMs: 0 });
+    const { server, peer } = await serverAndPeer({ idleMs: 0, maxAgeMs: 0 });
     peer.send(headersFrame(1, getRequest, { end: true }));
     await peer.settled();
     for (let second = 0; second < 3600; second += 4) {
@@ -54,7 +40,7 @@ describe("what well-behaved peers do is not punished", () => {
 
   test("a client that gives back every DATA frame on its stream and on the connection, 3,000 times", async () => {
     const body = new ScriptedBody();
-    const { server, peer } = await setUp(
+    const { server, peer } = await serverAndPeer(
       {},
       {
         onRequest(stream) {
@@ -90,7 +76,7 @@ describe("what well-behaved peers do is not punished", () => {
   });
 
   test("an estimator's PING with every DATA, 3,000 times", async () => {
-    const { server, peer } = await setUp();
+    const { server, peer } = await serverAndPeer();
     peer.send(headersFrame(1, postRequest));
     for (let i = 0; i < 3000; i++) {
       peer.send(dataFrame(1, 1), frame("PING", 0, 0, Buffer.alloc(8)));

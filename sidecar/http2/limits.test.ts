@@ -3,11 +3,10 @@
 
 import { once } from "node:events";
 import { connect } from "node:net";
-import { describe, expect, onTestFinished, test } from "vitest";
-import type { ListenOptions } from "../transport/listen.ts";
+import { describe, expect, test } from "vitest";
 import { ErrorCode } from "./error-code.ts";
 import { clientPreface, Flag } from "./frames.ts";
-import { defaultLimits, type Limits } from "./limits.ts";
+import { defaultLimits } from "./limits.ts";
 import {
   dataFrame,
   FramePeer,
@@ -16,24 +15,12 @@ import {
   getRequest,
   headersFrame,
   ok,
-  type PeerOptions,
   postRequest,
   settingsFrame,
   uint32,
 } from "./testing/frame-peer.ts";
 import { ScriptedBody, scriptedServer } from "./testing/scripted-server.ts";
-
-async function setUp(limits: Partial<Limits> = {}, options: Partial<ListenOptions> & { peer?: PeerOptions } = {}) {
-  const server = await scriptedServer(undefined, { limits, ...options });
-  const peer = await FramePeer.connect(server.port, options.peer);
-  onTestFinished(async () => {
-    peer.close();
-    await server.listening.drain(0);
-  });
-  return { server, peer };
-}
-
-const cancel = (id: number) => frame("RST_STREAM", 0, id, uint32(ErrorCode.CANCEL));
+import { cancel, serverAndPeer } from "./testing/server-and-peer.ts";
 
 describe("floods end the connection", () => {
   const ping = frame("PING", 0, 0, Buffer.alloc(8));
@@ -82,7 +69,7 @@ describe("floods end the connection", () => {
     ["malformed requests", "own_resets", (i) => [headersFrame(2 * i + 1, fieldsOf(["x", "1"]), { end: true })]],
   ];
   test.each(floods)("%s: %s", async (_what, reason, round) => {
-    const { server, peer } = await setUp();
+    const { server, peer } = await serverAndPeer();
     await peer.settled();
     for (let i = 0; i < 3000 && !peer.hasEnded; i++) {
       peer.send(...round(i));
@@ -97,7 +84,7 @@ describe("floods end the connection", () => {
 
   test("windows that are opened octet by octet while DATA waits: glitches (CVE-2019-9511)", async () => {
     const body = new ScriptedBody();
-    const { server, peer } = await setUp(
+    const { server, peer } = await serverAndPeer(
       {},
       {
         peer: { settings: [[4, 0]] },
@@ -119,7 +106,7 @@ describe("floods end the connection", () => {
   });
 
   test("answers that nobody reads do not pile up", async () => {
-    const { server } = await setUp({ maxQueuedControlFrames: 100 });
+    const { server } = await serverAndPeer({ maxQueuedControlFrames: 100 });
     const socket = connect({ port: server.port, host: "127.0.0.1" });
     await once(socket, "connect");
     socket.on("error", () => {});
@@ -152,7 +139,7 @@ describe("what a client may do to make us reset its running requests (CVE-2025-8
     ["DATA after END_STREAM", ErrorCode.STREAM_CLOSED, dataFrame(1, 1)],
   ];
   test.each(primitives)("%s ends the connection and cancels the work at once", async (_what, code, attack) => {
-    const { server, peer } = await setUp();
+    const { server, peer } = await serverAndPeer();
     peer.send(start);
     await peer.settled();
     const told: (number | string)[] = [];
@@ -168,7 +155,10 @@ describe("what a client may do to make us reset its running requests (CVE-2025-8
 describe("many streams at once", () => {
   test("of one connection wait their turn: 64 requests a turn, and another connection's gets in between", async () => {
     const order: string[] = [];
-    const { server, peer } = await setUp({}, { onRequest: (_stream, { remoteAddress }) => order.push(remoteAddress) });
+    const { server, peer } = await serverAndPeer(
+      {},
+      { onRequest: (_stream, { remoteAddress }) => order.push(remoteAddress) },
+    );
     const other = await FramePeer.connect(server.port);
     await Promise.all([peer.settled(), other.settled()]);
     const greedy = `127.0.0.1:${peer.socket.localPort}`;
@@ -182,7 +172,7 @@ describe("many streams at once", () => {
 
   test("that come in one read are all served, in order, and what follows them too", async () => {
     const paths: string[] = [];
-    const { peer } = await setUp(
+    const { peer } = await serverAndPeer(
       {},
       {
         onRequest(stream) {
@@ -202,7 +192,7 @@ describe("many streams at once", () => {
   });
 
   test("a connection that fails while the rest of a read waits is closed as any other", async () => {
-    const { server, peer } = await setUp();
+    const { server, peer } = await serverAndPeer();
     await peer.settled();
     const many = Array.from({ length: 100 }, (_, i) => headersFrame(2 * i + 1, getRequest, { end: true }));
     peer.send(...many, frame("PING", 0, 1, Buffer.alloc(8)));
@@ -214,7 +204,7 @@ describe("many streams at once", () => {
 
 describe("streams that are refused while the connection goes on", () => {
   test("the one above MAX_CONCURRENT_STREAMS gets REFUSED_STREAM", async () => {
-    const { server, peer } = await setUp({ maxConcurrentStreams: 2 });
+    const { server, peer } = await serverAndPeer({ maxConcurrentStreams: 2 });
     for (const id of [1, 3, 5]) peer.send(headersFrame(id, getRequest, { end: true }));
     expect(await peer.next("RST_STREAM")).toMatchObject({ id: 5, code: ErrorCode.REFUSED_STREAM });
     server.requests[0]!.respond(ok, true);
@@ -224,7 +214,7 @@ describe("streams that are refused while the connection goes on", () => {
   });
 
   test("a header over the limit is answered 431, for gRPC with status 8, and HPACK stays in step", async () => {
-    const { server, peer } = await setUp();
+    const { server, peer } = await serverAndPeer();
     const many = fieldsOf(...Array.from({ length: 130 }, (_, i): [string, string] => [`x-${i}`, "1"]));
     peer.send(headersFrame(1, [...getRequest, ...many], { end: true }));
     expect(await peer.next("HEADERS")).toMatchObject({ end: true, fields: [":status: 431"] });
@@ -243,7 +233,7 @@ describe("streams that are refused while the connection goes on", () => {
   });
 
   test("CONNECT is answered 501", async () => {
-    const { peer } = await setUp();
+    const { peer } = await serverAndPeer();
     peer.send(headersFrame(1, fieldsOf([":method", "CONNECT"], [":authority", "a:1"]), { end: true }));
     expect((await peer.next("HEADERS")).fields).toEqual([":status: 501"]);
   });
@@ -255,7 +245,7 @@ describe("time", () => {
     ["half a preface", [clientPreface.subarray(0, 10)]],
     ["no acknowledgement of our SETTINGS", [clientPreface, settingsFrame()]],
   ])("%s in 10 s closes the connection with SETTINGS_TIMEOUT", async (_what, sent) => {
-    const { server, peer } = await setUp({}, { peer: { isSilent: true } });
+    const { server, peer } = await serverAndPeer({}, { peer: { isSilent: true } });
     peer.send(...sent);
     await peer.next("SETTINGS");
     await server.clock.advance(defaultLimits.handshakeMs);
@@ -264,7 +254,7 @@ describe("time", () => {
   });
 
   test("a connection that is up has one timer, whatever its streams do", async () => {
-    const { server, peer } = await setUp();
+    const { server, peer } = await serverAndPeer();
     for (let i = 0; i < 20; i++) peer.send(headersFrame(2 * i + 1, postRequest), dataFrame(2 * i + 1, 10));
     await peer.settled();
     expect(server.clock.pendingTimers).toBe(1);
