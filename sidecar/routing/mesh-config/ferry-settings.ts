@@ -11,13 +11,19 @@ import { nearestName } from "../../../common/nearest-name.ts";
 import { type CallPolicy, defaultCallPolicy, type ServicePolicy, type SettingOrigin } from "../policy/call-policy.ts";
 import { deadlineSettings } from "../policy/deadline-policy.ts";
 import { ejectionSettings } from "../policy/ejection-policy.ts";
+import { faultSettings } from "../policy/fault-policy.ts";
+import { mirrorSettings } from "../policy/mirror-policy.ts";
 import { retrySettings } from "../policy/retry-policy.ts";
 import type { TopicSetting } from "../policy/setting.ts";
+import { splitSettings } from "../policy/split-policy.ts";
 
 const topics: { readonly [K in keyof CallPolicy]: readonly TopicSetting<CallPolicy[K]>[] } = {
   deadline: deadlineSettings,
   retry: retrySettings,
   ejection: ejectionSettings,
+  fault: faultSettings,
+  mirror: mirrorSettings,
+  split: splitSettings,
 };
 
 /** What a topic is about, as the reference page and `ferry route` head it. */
@@ -25,6 +31,9 @@ export const topicTitles: Readonly<Record<keyof CallPolicy, string>> = {
   deadline: "Deadlines",
   retry: "Retries",
   ejection: "Ejection of endpoints",
+  fault: "Faults for tests",
+  mirror: "Mirroring",
+  split: "Sticky splits",
 };
 
 /** A key of any topic. */

@@ -4,18 +4,27 @@
 
 import { type DeadlinePolicy, defaultDeadlinePolicy } from "./deadline-policy.ts";
 import { defaultEjectionPolicy, type EjectionPolicy } from "./ejection-policy.ts";
+import { defaultFaultPolicy, type FaultPolicy } from "./fault-policy.ts";
+import { defaultMirrorPolicy, type MirrorPolicy } from "./mirror-policy.ts";
 import { defaultRetryPolicy, type RetryPolicy } from "./retry-policy.ts";
+import { defaultSplitPolicy, type SplitPolicy } from "./split-policy.ts";
 
 export interface CallPolicy {
   readonly deadline: DeadlinePolicy;
   readonly retry: RetryPolicy;
   readonly ejection: EjectionPolicy;
+  readonly fault: FaultPolicy;
+  readonly mirror: MirrorPolicy;
+  readonly split: SplitPolicy;
 }
 
 export const defaultCallPolicy: CallPolicy = {
   deadline: defaultDeadlinePolicy,
   retry: defaultRetryPolicy,
   ejection: defaultEjectionPolicy,
+  fault: defaultFaultPolicy,
+  mirror: defaultMirrorPolicy,
+  split: defaultSplitPolicy,
 };
 
 /** The policy of one service: for all its methods, and for those that have settings of their own. */
