@@ -19,6 +19,7 @@ const vocabulary = [
   "sidecar/stack.ts",
   "sidecar/failure.ts",
   "sidecar/decision.ts",
+  "sidecar/priority.ts",
   "sidecar/as-failure.ts",
   "sidecar/outgoing-fields.ts",
   "sidecar/send-request.ts",

@@ -8,6 +8,7 @@ import type { FailureKind, ProxyFailure } from "./failure.ts";
 import type { BodySource } from "./http2/body.ts";
 import type { StreamError } from "./http2/error-code.ts";
 import type { HeaderFields } from "./http2/header-field.ts";
+import type { Priority } from "./priority.ts";
 import type { Candidates, Route } from "./routing/route-table.ts";
 import type { TraceContext } from "./telemetry/trace-context.ts";
 
@@ -39,6 +40,10 @@ export interface Call {
   readonly peer: PeerIdentity | undefined;
   /** How often hops before us had already tried (`grpc-previous-rpc-attempts`). */
   readonly previousAttempts: number;
+  /** How the caller ranks it (`x-ferry-priority`). */
+  readonly priority: Priority;
+  /** The service that called, as its sidecar states it (`x-ferry-source`); empty when nobody does. Not proven. */
+  readonly source: string;
   /** `x-request-id`: as received, else made here; the same on every try and every hop. */
   readonly requestId: string;
   /** What inner layers found out, for those who record the call at its end. */
@@ -79,6 +84,21 @@ export interface RoutedCall {
   readonly attempt: number;
   /** Endpoints that earlier tries of this call went to; another one is preferred. */
   readonly tried: readonly Endpoint[];
+  /** What may end this try before its time; undefined: only the call's own cancellation. */
+  readonly cancel: TryCancellation | undefined;
+}
+
+/**
+ * Ends one try and not its call: the try took too long, or another one of the same call won. The stream is reset, and
+ * the try ends with the failure that it was cancelled with: before the reply's header as a rejection, after it in the
+ * reply's outcome. Whoever may have to end a try puts a `TryCancel` (resilience/try-cancel.ts) into the RoutedCall that
+ * it passes on, with the one that it was given as its parent.
+ */
+export interface TryCancellation {
+  /** Why the try is no longer wanted, once it is not. */
+  readonly cancelled: ProxyFailure | undefined;
+  /** Told once when the try is cancelled (at once if it already is). */
+  onCancel(listener: (failure: ProxyFailure) => void): void;
 }
 
 /** A try of a call at one endpoint. */
@@ -102,6 +122,11 @@ export interface Outcome {
    * The kind when a Ferry, here or further on, made the reply or it broke off; undefined: the application's own answer.
    */
   readonly failure: FailureKind | undefined;
+  /**
+   * What the upstream asks of who would try again (`grpc-retry-pushback-ms`, gRFC A6), only where the status is not OK:
+   * wait so many milliseconds; negative: do not. Absent: it asks nothing.
+   */
+  readonly pushbackMs?: number | undefined;
 }
 
 /** A response whose header has arrived. */

@@ -7,6 +7,11 @@ import type { Call } from "./call.ts";
 
 export const decisions = {
   retry: "A try failed and another one was made.",
+  queued: "No place was free for the call, so it waited for one.",
+  shed: "No place was free for the call, and none to wait in: it was refused.",
+  rate_limited: "The caller had used up its rate, so the call was refused.",
+  fault_delay: "A test wanted the call to wait before it went on (`ferry_fault_delay`).",
+  fault_abort: "A test wanted the call to fail (`ferry_fault_abort`).",
 } as const satisfies Record<string, string>;
 
 export type DecisionKind = keyof typeof decisions;

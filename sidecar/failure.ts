@@ -128,9 +128,18 @@ export const failures = {
   overloaded: {
     status: Status.UNAVAILABLE,
     httpStatus: 503,
-    retry: "never",
+    retry: "idempotent",
     fault: "ferry",
-    sentence: "This sidecar has as many calls under way as it is allowed; the call was not started.",
+    sentence:
+      "As many calls are under way as the sidecar or its service is allowed (ferry_max_calls, ferry_inbound_max_calls, FERRY_MAX_CALLS); the call was not started.",
+  },
+  rate_limited: {
+    status: Status.RESOURCE_EXHAUSTED,
+    httpStatus: 429,
+    retry: "never",
+    fault: "caller",
+    sentence:
+      "The calling service has used up its rate (ferry_inbound_rate_limit); grpc-retry-pushback-ms says when to call again.",
   },
   drain_timeout: {
     status: Status.UNAVAILABLE,
@@ -138,6 +147,13 @@ export const failures = {
     retry: "idempotent",
     fault: "ferry",
     sentence: "This sidecar shut down while the call was under way, and its time to finish was over; open a new one.",
+  },
+  fault_injected: {
+    status: Status.UNAVAILABLE,
+    httpStatus: 503,
+    retry: "never",
+    fault: "config",
+    sentence: "A test wanted this failure: ferry_fault_abort, or x-ferry-fault-abort of the call itself, put it in.",
   },
   internal: {
     status: Status.INTERNAL,

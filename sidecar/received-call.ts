@@ -7,6 +7,7 @@ import { parseGrpcTimeout } from "./grpc/timeout.ts";
 import type { BodySource } from "./http2/body.ts";
 import type { HeaderFields } from "./http2/header-field.ts";
 import type { ServerStream } from "./http2/server.ts";
+import { type Priority, parsePriority } from "./priority.ts";
 import { childContext, type TraceContext } from "./telemetry/trace-context.ts";
 
 /** What a request brings, without the connection it came on. */
@@ -38,6 +39,8 @@ export class ReceivedCall implements Call {
   readonly trace: TraceContext;
   readonly peer: PeerIdentity | undefined;
   readonly previousAttempts: number;
+  readonly priority: Priority;
+  readonly source: string;
   readonly requestId: string;
   /** The caller waits for 100 before it sends its body (RFC 9110 section 10.1.1). */
   readonly expectsContinue: boolean;
@@ -55,6 +58,8 @@ export class ReceivedCall implements Call {
     let timeout: string | undefined;
     let traceparent: string | undefined;
     let attempts: string | undefined;
+    let priority = "";
+    let source = "";
     let requestId = "";
     let expects = false;
     const fields = request.fields;
@@ -88,6 +93,12 @@ export class ReceivedCall implements Call {
         case "x-request-id":
           requestId = value;
           break;
+        case "x-ferry-priority":
+          priority = value;
+          break;
+        case "x-ferry-source":
+          source = value;
+          break;
       }
     }
     this.path = path;
@@ -103,6 +114,8 @@ export class ReceivedCall implements Call {
     this.trace = childContext(traceparent, sources.randomHex, sources.sampleNew);
     this.peer = request.peer;
     this.previousAttempts = attempts !== undefined && /^\d{1,6}$/.test(attempts) ? Number(attempts) : 0;
+    this.priority = parsePriority(priority);
+    this.source = source;
     this.requestId = requestId === "" ? sources.randomHex(16) : requestId;
   }
 

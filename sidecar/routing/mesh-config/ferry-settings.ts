@@ -12,6 +12,7 @@ import { type CallPolicy, defaultCallPolicy, type ServicePolicy, type SettingOri
 import { deadlineSettings } from "../policy/deadline-policy.ts";
 import { ejectionSettings } from "../policy/ejection-policy.ts";
 import { faultSettings } from "../policy/fault-policy.ts";
+import { limitSettings } from "../policy/limit-policy.ts";
 import { mirrorSettings } from "../policy/mirror-policy.ts";
 import { retrySettings } from "../policy/retry-policy.ts";
 import type { TopicSetting } from "../policy/setting.ts";
@@ -21,6 +22,7 @@ const topics: { readonly [K in keyof CallPolicy]: readonly TopicSetting<CallPoli
   deadline: deadlineSettings,
   retry: retrySettings,
   ejection: ejectionSettings,
+  limit: limitSettings,
   fault: faultSettings,
   mirror: mirrorSettings,
   split: splitSettings,
@@ -31,6 +33,7 @@ export const topicTitles: Readonly<Record<keyof CallPolicy, string>> = {
   deadline: "Deadlines",
   retry: "Retries",
   ejection: "Ejection of endpoints",
+  limit: "Limits",
   fault: "Faults for tests",
   mirror: "Mirroring",
   split: "Sticky splits",

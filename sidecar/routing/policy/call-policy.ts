@@ -5,6 +5,7 @@
 import { type DeadlinePolicy, defaultDeadlinePolicy } from "./deadline-policy.ts";
 import { defaultEjectionPolicy, type EjectionPolicy } from "./ejection-policy.ts";
 import { defaultFaultPolicy, type FaultPolicy } from "./fault-policy.ts";
+import { defaultLimitPolicy, type LimitPolicy } from "./limit-policy.ts";
 import { defaultMirrorPolicy, type MirrorPolicy } from "./mirror-policy.ts";
 import { defaultRetryPolicy, type RetryPolicy } from "./retry-policy.ts";
 import { defaultSplitPolicy, type SplitPolicy } from "./split-policy.ts";
@@ -13,6 +14,7 @@ export interface CallPolicy {
   readonly deadline: DeadlinePolicy;
   readonly retry: RetryPolicy;
   readonly ejection: EjectionPolicy;
+  readonly limit: LimitPolicy;
   readonly fault: FaultPolicy;
   readonly mirror: MirrorPolicy;
   readonly split: SplitPolicy;
@@ -22,6 +24,7 @@ export const defaultCallPolicy: CallPolicy = {
   deadline: defaultDeadlinePolicy,
   retry: defaultRetryPolicy,
   ejection: defaultEjectionPolicy,
+  limit: defaultLimitPolicy,
   fault: defaultFaultPolicy,
   mirror: defaultMirrorPolicy,
   split: defaultSplitPolicy,
