@@ -1,9 +1,9 @@
 // The decision of resolveRoute with its reasons, for people: which rules were looked at, why each did not match, and
-// what the one that did leads to. Called by the admin server and later by `ferry route --explain`; never on a call's
-// path. Uses the same compiled tests as calls do, so that it cannot tell another story.
+// what the one that did leads to, with every setting in force there. Called by `ferry route`; never on a call's path. Uses the same compiled tests as calls do, so that it cannot tell another story.
 
 import type { HeaderFields } from "../http2/header-field.ts";
 import type { RouteMatch } from "./discovery-chain.ts";
+import { type SettingInForce, settingsInForce } from "./explain-settings.ts";
 import { compileMatch } from "./path-and-header-match.ts";
 import { decisionFor } from "./route-leg.ts";
 import type { RouteDecision, RouteTable } from "./route-table.ts";
@@ -13,8 +13,15 @@ export interface RouteExplanation {
   /** The rules in order, up to the one that matches. */
   readonly rules: readonly RuleExplanation[];
   /** Where a call may go, with its share in percent; empty when no rule matches. */
-  readonly legs: readonly { readonly percent: number; readonly decision: RouteDecision }[];
+  readonly legs: readonly LegExplanation[];
   readonly traits: RouteDecision["candidates"]["traits"];
+}
+
+export interface LegExplanation {
+  readonly percent: number;
+  readonly decision: RouteDecision;
+  /** What is in force for this method, and who said so. */
+  readonly settings: readonly SettingInForce[];
 }
 
 export interface RuleExplanation {
@@ -40,9 +47,14 @@ export function explainRoute(
     rules.push({ rule: name, condition: conditionOf(match), verdict });
     if (verdict !== "matches") continue;
     const total = rule.legs.reduce((sum, leg) => sum + leg.weight, 0);
+    const routeIndex = start?.Type === "router" ? index : undefined;
     const legs = rule.legs
       .filter((leg) => leg.weight > 0)
-      .map((leg) => ({ percent: (leg.weight / total) * 100, decision: decisionFor(leg, path, traits) }));
+      .map((leg) => ({
+        percent: (leg.weight / total) * 100,
+        decision: decisionFor(leg, path, traits),
+        settings: settingsInForce({ chain: snapshot.chain, routeIndex, leg, path }),
+      }));
     return { rules, legs, traits };
   }
   return { rules, legs: [], traits };

@@ -1,0 +1,77 @@
+// What is in force for one method on one leg of a route, setting by setting, and who said so: our own keys by their
+// layers, then what Consul's own fields decide in spite of them. Called by explain-route.ts for `ferry route`; pure.
+// Reads what the data part reads (the leg and its ServicePolicy), so that it cannot tell another story.
+
+import type { DiscoveryChain } from "./discovery-chain.ts";
+import { durationMs, formatDuration } from "./duration.ts";
+import { ferrySettings } from "./mesh-config/ferry-settings.ts";
+import type { ServicePolicy } from "./policy/call-policy.ts";
+import { displayName, type Leg } from "./route-leg.ts";
+
+export interface SettingInForce {
+  /** As `ferry_retries`, or the name of a field of Consul's that has no key of ours. */
+  readonly key: string;
+  /** As it was written, or as the default would be; empty for none. */
+  readonly value: string;
+  /**
+   * `default`, or where it stands: `proxy-defaults global Config ferry_retries`, `service-defaults quote-query Meta
+   * ferry_retries:quoter.query.v1.QuoteQueryService/GetQuote`, `service-router quoter Routes[2] NumRetries`.
+   */
+  readonly origin: string;
+}
+
+export interface SettingsQuestion {
+  readonly chain: DiscoveryChain;
+  /** Of the router's routes the one that leads to the leg; undefined where there is no router. */
+  readonly routeIndex: number | undefined;
+  readonly leg: Leg;
+  readonly path: string;
+}
+
+/** Every key, in the order of the reference page, then Consul's own fields. */
+export function settingsInForce(question: SettingsQuestion): readonly SettingInForce[] {
+  const stated = chainFields(question);
+  const own = ferrySettings.map(
+    ({ key, default: value }): SettingInForce =>
+      stated.find((field) => field.key === key) ??
+      statedFor(question.leg.policy, key, question.path) ?? { key, value, origin: "default" },
+  );
+  return [...own, ...stated.filter(({ key }) => !key.startsWith("ferry_"))];
+}
+
+/** The narrowest key that covers the path; which layer has it was decided when the policy was read. */
+function statedFor({ origins }: ServicePolicy, key: string, path: string): SettingInForce | undefined {
+  const method = path.slice(1);
+  const service = `${method.slice(0, Math.max(0, method.lastIndexOf("/")))}/*`;
+  for (const written of [`${key}:${method}`, `${key}:${service}`, key]) {
+    const found = origins[written];
+    if (found !== undefined) return { key, value: found.value, origin: `${found.origin} ${written}` };
+  }
+  return undefined;
+}
+
+/** What the chain itself says for this leg; it wins over our keys as in route-leg.ts. */
+function chainFields({ chain, routeIndex, leg }: SettingsQuestion): readonly SettingInForce[] {
+  const fields: SettingInForce[] = [];
+  const start = chain.Nodes[chain.StartNode];
+  const route = start?.Type === "router" && routeIndex !== undefined ? start.Routes[routeIndex] : undefined;
+  const router = start?.Type === "router" ? `service-router ${displayName(start.Name)} Routes[${routeIndex}]` : "";
+  const destination = route?.Definition?.Destination;
+  const byResolver = `service-resolver ${leg.common.service}`;
+  if (leg.chainTimeoutMs !== undefined) {
+    const isRoute = durationMs(destination?.RequestTimeout, 0) !== 0;
+    const value = Number.isFinite(leg.chainTimeoutMs) ? formatDuration(leg.chainTimeoutMs) : "none";
+    fields.push({ key: "ferry_request_timeout", value, origin: `${isRoute ? router : byResolver} RequestTimeout` });
+  }
+  if (leg.chainRetries !== 0) {
+    fields.push({ key: "ferry_retries", value: `${leg.chainRetries}`, origin: `${router} NumRetries` });
+  }
+  const connectMs = leg.common.connectTimeoutMs;
+  // Consul fills in its own default: who wrote it cannot be told from who did not.
+  const isDefault = connectMs === consulConnectTimeoutMs;
+  const origin = isDefault ? "default" : `${byResolver} ConnectTimeout`;
+  fields.push({ key: "ConnectTimeout", value: formatDuration(connectMs), origin });
+  return fields;
+}
+
+const consulConnectTimeoutMs = 5_000;
