@@ -125,6 +125,13 @@ export const failures = {
     fault: "caller",
     sentence: "The caller went away; the upstream call was cancelled.",
   },
+  superseded: {
+    status: Status.CANCELLED,
+    httpStatus: 499,
+    retry: "never",
+    fault: "ferry",
+    sentence: "Another try of the same call was answered first and this one was cancelled; callers never see it.",
+  },
   overloaded: {
     status: Status.UNAVAILABLE,
     httpStatus: 503,

@@ -34,6 +34,9 @@ export function outgoingFields(facts: OutgoingFacts): HeaderFields {
       case "traceparent":
       case "grpc-previous-rpc-attempts":
       case "expect":
+      // For the sidecar that the call left by, and for nobody after it (resilience/fault.ts).
+      case "x-ferry-fault-delay":
+      case "x-ferry-fault-abort":
         continue;
       case "host":
         host = field;

@@ -10,9 +10,11 @@ import { rescue } from "../rescue.ts";
 import { balance } from "../resilience/balance.ts";
 import { capDeadline, deadline } from "../resilience/deadline.ts";
 import type { EndpointStates } from "../resilience/endpoint-states.ts";
+import { fault } from "../resilience/fault.ts";
 import { type GateDeps, gate } from "../resilience/gate.ts";
 import { type RetryDeps, retry } from "../resilience/retry.ts";
 import { shed } from "../resilience/shed.ts";
+import { faultAbort, faultDelay } from "../routing/policy/fault-policy.ts";
 import { type Layer, type Service, stack } from "../stack.ts";
 import { type Recorder, record } from "../telemetry/record.ts";
 import { dial } from "./dial.ts";
@@ -56,6 +58,8 @@ export function outboundStack(params: OutboundParams, deps: OutboundDeps): Servi
     route({ upstreams: deps.upstreams, random, upstreamOf: deps.upstreamOf }),
     // Inside route, which knows the cap, and outside retry: it bounds all tries together.
     capDeadline(clock, whereOf),
+    // Outside of every limit and of retry: a call that waits on purpose takes no real one's place, and none is retried.
+    fault({ clock, random, forms: { delay: faultDelay, abort: faultAbort } }),
     // Outside balance: every try picks a fresh endpoint.
     retry({ clock, random, maxReplayBytes: params.maxReplayBytes, onRetry: deps.onRetry }),
     // Outside gate: it asks which endpoints are admitted, gate counts what became of the choice.
