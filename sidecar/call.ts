@@ -101,7 +101,10 @@ export interface TryCancellation {
   onCancel(listener: (failure: ProxyFailure) => void): void;
 }
 
-/** A try of a call at one endpoint. */
+/**
+ * A try of a call at one endpoint. A try that lost a race against another one of its call ends with the failure kind
+ * `superseded` (its cancel's ProxyFailure): it says nothing about the endpoint and feeds neither breaker nor balancer.
+ */
 export interface EndpointCall {
   readonly routed: RoutedCall;
   readonly endpoint: Endpoint;

@@ -13,7 +13,8 @@ export const decisions = {
   fault_delay: "A test wanted the call to wait before it went on (`ferry_fault_delay`).",
   fault_abort: "A test wanted the call to fail (`ferry_fault_abort`).",
   ejected: "The call's failure took an endpoint out of rotation, for all methods or for this one.",
-  eject_capped: "The call's failure would have taken an endpoint out of rotation, but too many of its pool are out already.",
+  eject_capped:
+    "The call's failure would have taken an endpoint out of rotation, but too many of its pool are out already.",
   probe: "The call tried an endpoint whose time out of rotation was over.",
   panic: "Too few endpoints were left, so that ejected ones were used as well.",
 } as const satisfies Record<string, string>;

@@ -21,6 +21,7 @@ export type Verdict = "success" | "failure" | "neutral";
 export function verdictOf(outcome: Outcome): Verdict {
   switch (outcome.failure) {
     case "cancelled":
+    case "superseded":
     case "bad_request":
     case "drain_timeout":
     case "refused":
