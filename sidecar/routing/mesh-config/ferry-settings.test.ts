@@ -1,0 +1,127 @@
+// Holds for every row of every topic, those to come too: the table cannot have a key without effect, a default that
+// is not the one in force, or a field of a policy that no key sets. That the data part reads each field is held by
+// scripts/honoured-settings.test.ts.
+
+import { describe, expect, test } from "vitest";
+import { type CallPolicy, defaultCallPolicy } from "../policy/call-policy.ts";
+import { checkFerrySettings, type FerrySetting, ferrySettings, readPolicy, topicTitles } from "./ferry-settings.ts";
+
+/** Values of every form that there is: the words and the examples that a row itself names, and usual ones. */
+function candidates({ expected }: FerrySetting): readonly string[] {
+  const words = /^one of (.*)$/.exec(expected)?.[1]?.split(", ") ?? [];
+  const examples = [...expected.matchAll(/\bas (.+?)(?=, (?:or|at|if)|$)/g)].flatMap(([, text = ""]) =>
+    text.split(" or "),
+  );
+  const others = [
+    "0",
+    "1",
+    "2",
+    "7",
+    "50",
+    "0.5",
+    "250ms",
+    "7s",
+    "90s",
+    "5m",
+    "on",
+    "off",
+    "yes",
+    "no",
+    "true",
+    "false",
+  ];
+  return [...words, ...examples, ...others, "ABORTED", "UNAVAILABLE,ABORTED", "none", "x-example", "example", "v2"];
+}
+
+/** The policies that one key alone can make of the default. */
+function effectsOf(setting: FerrySetting): readonly CallPolicy[] {
+  return candidates(setting)
+    .map((text) => setting.read(defaultCallPolicy, text))
+    .filter((policy) => policy !== undefined);
+}
+
+const getQuote = "quoter.query.v1.QuoteQueryService/GetQuote";
+
+describe("the table of our own settings", () => {
+  test.each(ferrySettings.map((setting) => [setting.key, setting] as const))("%s changes the policy", (_, setting) => {
+    expect(effectsOf(setting).some((policy) => !same(policy, defaultCallPolicy))).toBe(true);
+  });
+
+  test.each(ferrySettings.map((setting) => [setting.key, setting] as const))(
+    "%s has the default that is in force",
+    (_, setting) => {
+      if (setting.default === "") return; // Documented as nothing; nothing can be read.
+      expect(setting.read(defaultCallPolicy, setting.default)).toEqual(defaultCallPolicy);
+    },
+  );
+
+  test("every field of every policy is set by a key of its topic", () => {
+    const unset: string[] = [];
+    for (const topic of Object.keys(defaultCallPolicy) as (keyof CallPolicy)[]) {
+      const effects = ferrySettings.filter((setting) => setting.topic === topic).flatMap(effectsOf);
+      const defaults: Readonly<Record<string, unknown>> = { ...defaultCallPolicy[topic] };
+      for (const field of Object.keys(defaults)) {
+        const isSet = effects.some((policy) => !same(fieldOf(policy, topic, field), defaults[field]));
+        if (!isSet) unset.push(`${topic}.${field}`);
+      }
+    }
+    expect(unset).toEqual([]);
+  });
+
+  test("every key is written once, in lower case, under a topic with a title", () => {
+    const keys = ferrySettings.map(({ key }) => key);
+    expect(new Set(keys).size).toBe(keys.length);
+    for (const { key, topic } of ferrySettings) {
+      expect(key).toMatch(/^ferry_[a-z][a-z0-9_]*$/);
+      expect(topicTitles[topic]).toMatch(/^[A-Z]/);
+    }
+  });
+});
+
+describe("readPolicy", () => {
+  test("a key of one method changes that method's policy alone, over what is for its service and for all", () => {
+    const { policy, problems } = readPolicy([
+      { origin: "global", values: { ferry_retries: 1, [`ferry_retries:${getQuote}`]: 4 } },
+      { origin: "own", values: { "ferry_retries:quoter.query.v1.QuoteQueryService/*": "3" } },
+    ]);
+    expect(problems).toEqual([]);
+    expect(policy.all.retry.retries).toBe(1);
+    expect(policy.methods.map(({ method, policy: its }) => [method, its.retry.retries])).toEqual([
+      [getQuote, 4],
+      ["quoter.query.v1.QuoteQueryService/*", 3],
+    ]);
+  });
+
+  test("a bad value is a problem and leaves what the layer below says", () => {
+    const { policy, problems } = readPolicy([
+      { origin: "global", values: { ferry_retries: 1 } },
+      { origin: "own", values: { ferry_retries: "many" } },
+    ]);
+    expect(policy.all.retry.retries).toBe(1);
+    expect(policy.origins).toEqual({ ferry_retries: { value: "1", origin: "global" } });
+    expect(problems).toHaveLength(1);
+  });
+
+  test("a key for a whole service is refused with a method, and the key without is suggested", () => {
+    for (const { key } of ferrySettings.filter(({ scope }) => scope === "service")) {
+      const [problem, ...more] = checkFerrySettings({ [`${key}:${getQuote}`]: "1" });
+      expect(problem).toMatchObject({ key: `${key}:${getQuote}`, suggestion: key });
+      expect(more).toEqual([]);
+    }
+  });
+
+  test("what is no text, number or boolean is refused", () => {
+    for (const value of [null, [1], { a: 1 }]) {
+      const [problem] = checkFerrySettings({ ferry_retries: value });
+      expect(problem).toMatchObject({ key: "ferry_retries", found: JSON.stringify(value) });
+    }
+  });
+});
+
+function fieldOf(policy: CallPolicy, topic: keyof CallPolicy, field: string): unknown {
+  return (policy[topic] as unknown as Readonly<Record<string, unknown>>)[field];
+}
+
+function same(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
