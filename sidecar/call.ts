@@ -58,14 +58,28 @@ export interface Call {
   onCancel(listener: (failure: ProxyFailure) => void): void;
 }
 
-/** The only part of a call that changes: each note has one writer, and only recorders read them. */
+/** How long calls of one method took lately (resilience/latency-window.ts). */
+export interface MethodLatency {
+  /** One successful call took `durationMs`. */
+  observe(durationMs: number, nowMs: number): void;
+  /** Of the calls seen lately, `percent` % took no longer; undefined while too few were seen. */
+  percentileMs(percent: number, nowMs: number): number | undefined;
+}
+
+/** The only part of a call that changes: each note has few writers, and decides nothing further out. */
 export interface CallNotes {
   /** By route. */
   route: Route | undefined;
   /** By balance, at each try. */
   endpoint: Endpoint | undefined;
-  /** By retry: tries made by this hop. */
+  /** By retry and hedge: tries made by this hop. */
   attempts: number;
+  /** By hedge: how many of them did not wait for the one before to end. */
+  hedges: number;
+  /** By early refusal, before the first try: for this method; undefined for a stream or an unknown method. */
+  latency: MethodLatency | undefined;
+  /** By early refusal: when the first try began, by the sidecar's monotonic clock. */
+  triedAtMs: number;
   /** By any layer, in the order they were made; undefined while there is none. */
   decisions: Decision[] | undefined;
 }

@@ -2,7 +2,8 @@
 // (outbound/dial.ts, inbound/dial-app.ts); a cancelled call resets its stream here.
 
 import { failureOfStream, whereOf } from "./as-failure.ts";
-import type { Call, Outcome, Reply } from "./call.ts";
+import type { Call, Outcome, Reply, TryCancellation } from "./call.ts";
+import type { ProxyFailure } from "./failure.ts";
 import { classify } from "./grpc/classify.ts";
 import type { BodySource } from "./http2/body.ts";
 import type { ReplyListener } from "./http2/client.ts";
@@ -20,27 +21,46 @@ export interface OutgoingRequest {
   readonly body: BodySource | undefined;
 }
 
-/** Resolves with the reply when its header is there; rejects with a ProxyFailure when none will come. */
-export function sendRequest(sender: RequestSender, call: Call, request: OutgoingRequest): Promise<Reply> {
-  if (call.cancelled !== undefined) return Promise.reject(call.cancelled);
+/**
+ * Resolves with the reply when its header is there; rejects with a ProxyFailure when none will come. `cancel` ends this
+ * request and not the call.
+ */
+export function sendRequest(
+  sender: RequestSender,
+  call: Call,
+  request: OutgoingRequest,
+  cancel?: TryCancellation,
+): Promise<Reply> {
+  const cancelled = call.cancelled ?? cancel?.cancelled;
+  if (cancelled !== undefined) return Promise.reject(cancelled);
   return new Promise((resolve, reject) => {
-    const reply = new UpstreamReply(call, resolve, reject);
+    const reply = new UpstreamReply({ call, cancel, resolve, reject });
     const { host, port, connectTimeoutMs, fields, body } = request;
     const stream = sender.request(host, port, connectTimeoutMs, fields, body, reply);
     call.onCancel(() => stream.cancel(ErrorCode.CANCEL));
+    cancel?.onCancel(() => stream.cancel(ErrorCode.CANCEL));
   });
+}
+
+interface UpstreamReplyParams {
+  readonly call: Call;
+  readonly cancel: TryCancellation | undefined;
+  readonly resolve: (reply: Reply) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 class UpstreamReply implements Reply, ReplyListener {
   readonly #call: Call;
+  readonly #cancel: TryCancellation | undefined;
   readonly #resolve: (reply: Reply) => void;
   readonly #reject: (error: unknown) => void;
   #head: { readonly fields: HeaderFields; readonly end: boolean; readonly body: BodySource } | undefined = undefined;
   #outcome: Outcome | undefined = undefined;
   #listeners: ((outcome: Outcome) => void)[] = [];
 
-  constructor(call: Call, resolve: (reply: Reply) => void, reject: (error: unknown) => void) {
+  constructor({ call, cancel, resolve, reject }: UpstreamReplyParams) {
     this.#call = call;
+    this.#cancel = cancel;
     this.#resolve = resolve;
     this.#reject = reject;
   }
@@ -73,7 +93,7 @@ class UpstreamReply implements Reply, ReplyListener {
   }
 
   failed(error: StreamError): void {
-    this.#reject(this.#call.cancelled ?? failureOfStream(error, whereOf(this.#call)));
+    this.#reject(this.#cancelled ?? failureOfStream(error, whereOf(this.#call)));
   }
 
   ended(trailers: HeaderFields | undefined, error: StreamError | undefined): void {
@@ -86,8 +106,12 @@ class UpstreamReply implements Reply, ReplyListener {
 
   #verdict(trailers: HeaderFields | undefined, error: StreamError | undefined): Outcome {
     if (error === undefined) return classify(this.fields, { trailers, error: undefined }, this.#call.isGrpc);
-    const failure = this.#call.cancelled ?? failureOfStream(error, "");
+    const failure = this.#cancelled ?? failureOfStream(error, "");
     return { status: failure.status, httpStatus: statusOf(this.fields), failure: failure.kind };
+  }
+
+  get #cancelled(): ProxyFailure | undefined {
+    return this.#call.cancelled ?? this.#cancel?.cancelled;
   }
 }
 

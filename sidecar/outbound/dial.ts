@@ -10,7 +10,7 @@ import type { Service } from "../stack.ts";
 export function dial(sender: RequestSender, clock: Clock): Service<EndpointCall> {
   return function dial({ routed, endpoint }) {
     const { call, route } = routed;
-    return sendRequest(sender, call, {
+    const request = {
       host: endpoint.host,
       port: endpoint.port,
       connectTimeoutMs: route.connectTimeoutMs,
@@ -21,6 +21,7 @@ export function dial(sender: RequestSender, clock: Clock): Service<EndpointCall>
         changes: route.requestHeaders,
       }),
       body: call.endsWithHead ? undefined : routed.body,
-    });
+    };
+    return sendRequest(sender, call, request, routed.cancel);
   };
 }

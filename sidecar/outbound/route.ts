@@ -4,12 +4,15 @@
 
 import type { Random } from "../../common/random.ts";
 import type { Call, Reply, RoutedCall } from "../call.ts";
+import type { Endpoint } from "../discovery/registry.ts";
 import { ProxyFailure } from "../failure.ts";
 import { HeaderField, type HeaderFields } from "../http2/header-field.ts";
 import { changedFields } from "../outgoing-fields.ts";
 import { type Route, type RouteTable, resolveRoute } from "../routing/route-table.ts";
 import type { Layer } from "../stack.ts";
 import type { Upstreams } from "./upstreams.ts";
+
+const noneTried: readonly Endpoint[] = [];
 
 export interface RouteDeps {
   readonly upstreams: Upstreams;
@@ -29,7 +32,7 @@ export function route(deps: RouteDeps): Layer<Call, RoutedCall> {
     if (decision === undefined) throw noRoute(call, table.upstream);
     call.notes.route = decision.route;
     const deadlineAtMs = Math.min(call.deadlineAtMs, call.receivedAtMs + decision.route.timeoutMs);
-    return { call, ...decision, deadlineAtMs, body: call.body, attempt: 1, tried: [] };
+    return { call, ...decision, deadlineAtMs, body: call.body, attempt: 1, tried: noneTried, cancel: undefined };
   }
 
   return (next) =>

@@ -59,6 +59,7 @@ describe("call metrics", () => {
       body: call.body,
       attempt: 1,
       tried: [],
+      cancel: undefined,
       deadlineAtMs: Number.POSITIVE_INFINITY,
     };
     metrics.countRetry(routed, { status: 14, httpStatus: 0, failure: "connection_lost" });

@@ -9,6 +9,7 @@
 
 import { nearestName } from "../../../common/nearest-name.ts";
 import { type CallPolicy, defaultCallPolicy, type ServicePolicy, type SettingOrigin } from "../policy/call-policy.ts";
+import { budgetSettings } from "../policy/budget-policy.ts";
 import { deadlineSettings } from "../policy/deadline-policy.ts";
 import { ejectionSettings } from "../policy/ejection-policy.ts";
 import { faultSettings } from "../policy/fault-policy.ts";
@@ -21,6 +22,7 @@ import { splitSettings } from "../policy/split-policy.ts";
 const topics: { readonly [K in keyof CallPolicy]: readonly TopicSetting<CallPolicy[K]>[] } = {
   deadline: deadlineSettings,
   retry: retrySettings,
+  budget: budgetSettings,
   ejection: ejectionSettings,
   limit: limitSettings,
   fault: faultSettings,
@@ -32,6 +34,7 @@ const topics: { readonly [K in keyof CallPolicy]: readonly TopicSetting<CallPoli
 export const topicTitles: Readonly<Record<keyof CallPolicy, string>> = {
   deadline: "Deadlines",
   retry: "Retries",
+  budget: "The retry budget",
   ejection: "Ejection of endpoints",
   limit: "Limits",
   fault: "Faults for tests",

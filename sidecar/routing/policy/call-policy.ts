@@ -2,6 +2,7 @@
 // Made by mesh-config/ferry-settings.ts, carried by the snapshot, chosen per method when a route is compiled. Plain
 // data.
 
+import { type BudgetPolicy, defaultBudgetPolicy } from "./budget-policy.ts";
 import { type DeadlinePolicy, defaultDeadlinePolicy } from "./deadline-policy.ts";
 import { defaultEjectionPolicy, type EjectionPolicy } from "./ejection-policy.ts";
 import { defaultFaultPolicy, type FaultPolicy } from "./fault-policy.ts";
@@ -13,6 +14,7 @@ import { defaultSplitPolicy, type SplitPolicy } from "./split-policy.ts";
 export interface CallPolicy {
   readonly deadline: DeadlinePolicy;
   readonly retry: RetryPolicy;
+  readonly budget: BudgetPolicy;
   readonly ejection: EjectionPolicy;
   readonly limit: LimitPolicy;
   readonly fault: FaultPolicy;
@@ -23,6 +25,7 @@ export interface CallPolicy {
 export const defaultCallPolicy: CallPolicy = {
   deadline: defaultDeadlinePolicy,
   retry: defaultRetryPolicy,
+  budget: defaultBudgetPolicy,
   ejection: defaultEjectionPolicy,
   limit: defaultLimitPolicy,
   fault: defaultFaultPolicy,
