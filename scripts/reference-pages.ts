@@ -126,7 +126,7 @@ const grammar: readonly string[] = [
   "  `proxy-defaults`, then the default.",
   "- What Consul's own fields say (a route's `NumRetries`, a `RequestTimeout`) wins over any key.",
   "- Values are text in `Meta`, which holds nothing else; in `Config` they may be numbers and booleans too.",
-  "- Consul takes 64 keys in a `Meta`, each of up to 128 characters, with values of up to 512 bytes; `ferry check` tells.",
+  "- Consul takes 64 keys in a `Meta`, each of up to 128 bytes, with values of up to 512 bytes; `ferry check` tells.",
   "- An unknown key, a key with a wrong value and a method in another form are mistakes, and the file is refused. Whether a",
   "  method exists cannot be known without descriptors: a key for one that does not has no effect.",
 ];

@@ -50,6 +50,7 @@ export function parseConfigEntry(content: string, file: string): ParsedEntry {
 }
 
 function checkFields(entry: ConfigEntry, top: Place): void {
+  checkMeta(entry.Meta ?? {}, within(top, "Meta"));
   if (entry.Kind === "service-router") checkRouter(entry, within(top, "Routes"));
   else if (entry.Kind === "service-splitter") checkSplitter(entry, within(top, "Splits"));
   else if (entry.Kind === "service-resolver") checkResolver(entry, top);
@@ -67,6 +68,28 @@ function checkFields(entry: ConfigEntry, top: Place): void {
 function checkSettings(values: Readonly<Record<string, unknown>>, at: Place): void {
   for (const { key, expected, found, suggestion } of checkFerrySettings(values)) {
     at.problems.push({ file: at.file, path: within(at, key).path, expected, found, suggestion });
+  }
+}
+
+/** What Consul takes (agent/structs: metaMaxKeyPairs and its neighbours); lengths are in bytes. */
+const maxMetaKeys = 64;
+const maxMetaKeyBytes = 128;
+const maxMetaValueBytes = 512;
+
+function checkMeta(meta: Readonly<Record<string, string>>, at: Place): void {
+  const keys = Object.keys(meta);
+  if (keys.length > maxMetaKeys) {
+    noteProblem(at, `at most ${maxMetaKeys} keys, which is all that Consul takes`, keys.length);
+  }
+  for (const [key, value] of Object.entries(meta)) {
+    const keyBytes = Buffer.byteLength(key);
+    const valueBytes = Buffer.byteLength(value);
+    if (keyBytes > maxMetaKeyBytes) {
+      noteProblem(within(at, key), `a key of at most ${maxMetaKeyBytes} bytes, as Consul`, keyBytes);
+    }
+    if (valueBytes > maxMetaValueBytes) {
+      noteProblem(within(at, key), `text of at most ${maxMetaValueBytes} bytes, as Consul`, valueBytes);
+    }
   }
 }
 
