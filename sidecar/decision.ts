@@ -17,6 +17,9 @@ export const decisions = {
     "The call's failure would have taken an endpoint out of rotation, but too many of its pool are out already.",
   probe: "The call tried an endpoint whose time out of rotation was over.",
   panic: "Too few endpoints were left, so that ejected ones were used as well.",
+  would_refuse_early: "The call had less time left than half of its method's calls take, and was sent all the same.",
+  early_refusal_withheld:
+    "The call would have been refused for its short time, but one in five of the method's calls had been.",
 } as const satisfies Record<string, string>;
 
 export type DecisionKind = keyof typeof decisions;

@@ -118,6 +118,14 @@ export const failures = {
     fault: "upstream",
     sentence: "The caller's deadline passed before the reply was complete; the upstream call was cancelled.",
   },
+  deadline_too_short: {
+    status: Status.DEADLINE_EXCEEDED,
+    httpStatus: 504,
+    retry: "never",
+    fault: "caller",
+    sentence:
+      "The call had less time left than half of its method's calls take, so it was not sent; allow more time, or see `ferry_early_refusal`.",
+  },
   cancelled: {
     status: Status.CANCELLED,
     httpStatus: 499,

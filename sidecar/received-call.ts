@@ -44,7 +44,15 @@ export class ReceivedCall implements Call {
   readonly requestId: string;
   /** The caller waits for 100 before it sends its body (RFC 9110 section 10.1.1). */
   readonly expectsContinue: boolean;
-  readonly notes: CallNotes = { route: undefined, endpoint: undefined, attempts: 0, decisions: undefined };
+  readonly notes: CallNotes = {
+    route: undefined,
+    endpoint: undefined,
+    attempts: 0,
+    hedges: 0,
+    latency: undefined,
+    triedAtMs: 0,
+    decisions: undefined,
+  };
   #cancelled: ProxyFailure | undefined = undefined;
   /** Where informational responses go until the reply begins: the stream itself, since a closure for it cost much. */
   informed: Pick<ServerStream, "respond"> | undefined = undefined;

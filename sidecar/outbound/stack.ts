@@ -9,9 +9,12 @@ import type { RequestSender } from "../http2/request-sender.ts";
 import { rescue } from "../rescue.ts";
 import { balance } from "../resilience/balance.ts";
 import { capDeadline, deadline } from "../resilience/deadline.ts";
+import { earlyRefusal } from "../resilience/early-refusal.ts";
 import type { EndpointStates } from "../resilience/endpoint-states.ts";
 import { fault } from "../resilience/fault.ts";
 import { type GateDeps, gate } from "../resilience/gate.ts";
+import { LatencyWindows, observeLatency } from "../resilience/latency-windows.ts";
+import { RetryBudgets } from "../resilience/retry-budgets.ts";
 import { type RetryDeps, retry } from "../resilience/retry.ts";
 import { shed } from "../resilience/shed.ts";
 import { faultAbort, faultDelay } from "../routing/policy/fault-policy.ts";
@@ -31,9 +34,13 @@ export interface OutboundDeps {
   readonly random: Random;
   readonly upstreams: Upstreams;
   readonly states: EndpointStates;
+  /** Default: of this stack alone. */
+  readonly latencies?: LatencyWindows;
   readonly sender: RequestSender;
   readonly recorders: readonly Recorder[];
   readonly upstreamOf: RouteDeps["upstreamOf"];
+  /** What retries and hedges may cost. Default: of this stack alone. */
+  readonly budgets?: RetryBudgets;
   readonly onRetry: RetryDeps["onRetry"];
   readonly onAdmissionChange: GateDeps["onAdmissionChange"];
   readonly reportDefect: (error: unknown, requestId: string) => void;
@@ -42,10 +49,10 @@ export interface OutboundDeps {
 }
 
 export function outboundStack(params: OutboundParams, deps: OutboundDeps): Service<Call> {
-  const { clock, random, states, sender } = deps;
+  const { clock, random, states, sender, latencies = new LatencyWindows() } = deps;
   return stack(
     // Outermost: what is recorded is what the caller saw, with all the time it took.
-    record("outbound", deps.recorders, clock),
+    record("outbound", [...deps.recorders, observeLatency(clock)], clock),
     // Outside of everything that can fail: no error leaves as a bare reset.
     rescue(deps.reportDefect, clock),
     // Before anything that costs memory or waits: an overload is refused at once.
@@ -60,6 +67,8 @@ export function outboundStack(params: OutboundParams, deps: OutboundDeps): Servi
     capDeadline(clock, whereOf),
     // Outside of every limit and of retry: a call that waits on purpose takes no real one's place, and none is retried.
     fault({ clock, random, forms: { delay: faultDelay, abort: faultAbort } }),
+    // Inside everything that waits on purpose, outside retry: judges by the time that is left for the first try.
+    earlyRefusal(latencies, clock),
     // Outside balance: every try picks a fresh endpoint.
     retry({ clock, random, maxReplayBytes: params.maxReplayBytes, onRetry: deps.onRetry }),
     // Outside gate: it asks which endpoints are admitted, gate counts what became of the choice.

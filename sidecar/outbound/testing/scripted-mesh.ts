@@ -33,7 +33,9 @@ export type Answer =
   | { readonly kind: "break_inside_message" }
   /** A header and that much of a message; nothing follows. */
   | { readonly kind: "message_only"; readonly bytes: number }
-  | { readonly kind: "never" };
+  | { readonly kind: "never" }
+  /** That answer, so much later. */
+  | { readonly kind: "later"; readonly afterMs: number; readonly answer: Answer };
 
 export interface Sent {
   readonly endpoint: string;
@@ -187,7 +189,8 @@ export class ScriptedMesh implements RequestSender {
     const isSent = answer.kind !== "refuse_connection";
     if (isSent) body?.attach(collector(sent));
     const exchange = new Exchange(listener);
-    queueMicrotask(() => exchange.play(answer));
+    if (answer.kind === "later") this.clock.after(answer.afterMs, () => exchange.play(answer.answer));
+    else queueMicrotask(() => exchange.play(answer));
     return {
       cancel: () => {
         sent.cancelled = true;
@@ -209,6 +212,7 @@ class Exchange implements BodySource {
   }
 
   play(answer: Answer): void {
+    if (this.#isOver) return;
     switch (answer.kind) {
       case "trailers_only": {
         const extra = answer.failure === undefined ? [] : [new HeaderField("x-ferry-failure", answer.failure)];
@@ -254,6 +258,7 @@ class Exchange implements BodySource {
         this.#push((sink) => sink.data(Buffer.alloc(answer.bytes), false));
         return;
       case "never":
+      case "later":
         return;
     }
   }
