@@ -22,6 +22,9 @@ const mobile = [...fields, new HeaderField("x-device", "mobile")];
 const random = seededRandom(1);
 const table = compileRouteTable(quoterSnapshot());
 const regexTable = compileRouteTable(quoterSnapshot({ chain: chainWithHeaderRegex() }));
+const stickyMeta = new Map([["quote-query", { ferry_split_sticky_header: "x-user-id" }]]);
+const stickyTable = compileRouteTable(quoterSnapshot({ serviceMeta: stickyMeta }));
+const user = [...fields, new HeaderField("x-user-id", "0f8fad5b-d9cb-469f-a165-70867728950e")];
 const getQuote = "/quoter.query.v1.QuoteQueryService/GetQuote";
 
 function chainWithHeaderRegex() {
@@ -52,6 +55,8 @@ const cases: [string, () => unknown][] = [
   ["empty loop", () => fields],
   ["path only", () => resolveRoute(table, "/quoter.command.v1.QuoteCommandService/SubmitQuote", fields, random)],
   ["header test, then split 90/10", () => resolveRoute(table, getQuote, fields, random)],
+  ["header test, then sticky split, UUID", () => resolveRoute(stickyTable, getQuote, user, random)],
+  ["header test, then sticky split, no id", () => resolveRoute(stickyTable, getQuote, fields, random)],
   ["header test that matches", () => resolveRoute(table, getQuote, mobile, random)],
   ["no route", () => resolveRoute(table, "/nobody.Service/Call", fields, random)],
   ["header test by regex", () => resolveRoute(regexTable, getQuote, fields, random)],

@@ -3,16 +3,18 @@
 //
 // Hot: resolveRoute runs once per call. The path of a gRPC call is its method, and there are few: what the path alone
 // decides (which rules can match, what is known of the method) is worked out once per path, so a call costs one Map
-// lookup, the header tests that are left, and one random number for a split (bench/micro/route.ts).
+// lookup, the header tests that are left, and one random number for a split, or the hash of the header that makes it
+// sticky (bench/micro/route.ts).
 
 import type { Random } from "../../common/random.ts";
 import type { Endpoint } from "../discovery/registry.ts";
-import type { HeaderFields } from "../http2/header-field.ts";
+import { fieldValue, type HeaderFields } from "../http2/header-field.ts";
 import type { HeaderChange } from "./discovery-chain.ts";
 import { compileMatch } from "./path-and-header-match.ts";
 import type { CallPolicy } from "./policy/call-policy.ts";
 import { compileLegs, decisionFor, type Leg } from "./route-leg.ts";
 import type { MethodTraits, Snapshot } from "./snapshot.ts";
+import { compileSticky, pickSticky, type StickyLegs, type StickySplit, stickySplitOf } from "./sticky-split.ts";
 
 /** Where one call goes and under which rules. Shared by all calls that match the same route and split. */
 export interface Route {
@@ -63,6 +65,8 @@ export interface Rule {
   readonly matchesPath: (path: string) => boolean;
   readonly matchesFields: ((fields: HeaderFields) => boolean) | undefined;
   readonly legs: readonly Leg[];
+  /** Set where a header decides which leg a call takes, and chance only where the header is missing. */
+  readonly sticky: StickySplit | undefined;
 }
 
 /** The rules that can match one path, up to the first that always does. */
@@ -77,6 +81,7 @@ interface Step {
   /** Cumulative weights in hundredths of a percent, ascending; the last is the sum. */
   readonly upTo: readonly number[];
   readonly decisions: readonly RouteDecision[];
+  readonly sticky: StickyLegs | undefined;
 }
 
 /** Paths come from callers: what is remembered of them is bounded, in number and in length. */
@@ -96,7 +101,7 @@ export function compileRouteTable(snapshot: Snapshot): RouteTable {
       const destination = route.Definition?.Destination;
       const legs = compileLegs(snapshot, { where, nextNode: route.NextNode, destination, startsHere: false });
       if (legs.length === 0) problems.push(`${where}: leads to no target that can be used`);
-      rules.push({ ...match, legs });
+      rules.push({ ...match, legs, sticky: stickySplitOf(snapshot, route.NextNode, legs) });
     });
   } else {
     const legs = compileLegs(snapshot, {
@@ -106,7 +111,8 @@ export function compileRouteTable(snapshot: Snapshot): RouteTable {
       startsHere: true,
     });
     if (legs.length === 0) problems.push(`chain of ${chain.ServiceName} leads to no target that can be used`);
-    rules.push({ matchesPath: () => true, matchesFields: undefined, legs });
+    const sticky = stickySplitOf(snapshot, chain.StartNode, legs);
+    rules.push({ matchesPath: () => true, matchesFields: undefined, legs, sticky });
   }
   const methods = new Map(Object.entries(snapshot.methods));
   return { upstream: snapshot.upstream, revision: snapshot.revision, rules, methods, problems, paths: new Map() };
@@ -114,7 +120,7 @@ export function compileRouteTable(snapshot: Snapshot): RouteTable {
 
 /**
  * Where the call goes; undefined when no rule matches. Decide once per call, so that a retry stays on its side of a
- * split. `random` is asked only where there is a split.
+ * split. `random` is asked only where there is a split that no header decides.
  */
 export function resolveRoute(
   table: RouteTable,
@@ -127,15 +133,19 @@ export function resolveRoute(
   const steps = plan.steps;
   for (let i = 0; i < steps.length; i++) {
     const step = steps[i]!;
-    if (step.matchesFields === undefined || step.matchesFields(fields)) return pickLeg(step, random);
+    if (step.matchesFields === undefined || step.matchesFields(fields)) return pickLeg(step, fields, random);
   }
   return undefined;
 }
 
-function pickLeg(step: Step, random: Random): RouteDecision | undefined {
-  const { upTo, decisions } = step;
+function pickLeg(step: Step, fields: HeaderFields, random: Random): RouteDecision | undefined {
+  const { upTo, decisions, sticky } = step;
   const last = upTo.length - 1;
   if (last <= 0) return decisions[0];
+  if (sticky !== undefined) {
+    const value = fieldValue(fields, sticky.header);
+    if (value !== undefined && value !== "") return decisions[pickSticky(sticky, value)];
+  }
   const point = random() * upTo[last]!;
   let index = 0;
   while (index < last && point >= upTo[index]!) index++;
@@ -163,12 +173,13 @@ function planFor(table: RouteTable, path: string): PathPlan {
 function stepOf(rule: Rule, path: string, traits: MethodTraits | undefined): Step {
   const upTo: number[] = [];
   const decisions: RouteDecision[] = [];
+  const legs = rule.legs.filter((leg) => leg.weight > 0);
   let sum = 0;
-  for (const leg of rule.legs) {
-    if (leg.weight === 0) continue;
+  for (const leg of legs) {
     sum += leg.weight;
     upTo.push(sum);
     decisions.push(decisionFor(leg, path, traits));
   }
-  return { matchesFields: rule.matchesFields, upTo, decisions };
+  const sticky = rule.sticky === undefined || legs.length < 2 ? undefined : compileSticky(rule.sticky, legs);
+  return { matchesFields: rule.matchesFields, upTo, decisions, sticky };
 }
