@@ -8,8 +8,9 @@
 // written as strings everywhere (Meta holds nothing else), as numbers and booleans in proxy-defaults.Config.
 
 import { nearestName } from "../../../common/nearest-name.ts";
-import { type CallPolicy, defaultCallPolicy, type ServicePolicy, type SettingOrigin } from "../policy/call-policy.ts";
+import { balanceSettings } from "../policy/balance-policy.ts";
 import { budgetSettings } from "../policy/budget-policy.ts";
+import { type CallPolicy, defaultCallPolicy, type ServicePolicy, type SettingOrigin } from "../policy/call-policy.ts";
 import { deadlineSettings } from "../policy/deadline-policy.ts";
 import { ejectionSettings } from "../policy/ejection-policy.ts";
 import { faultSettings } from "../policy/fault-policy.ts";
@@ -24,6 +25,7 @@ const topics: { readonly [K in keyof CallPolicy]: readonly TopicSetting<CallPoli
   retry: retrySettings,
   budget: budgetSettings,
   ejection: ejectionSettings,
+  balance: balanceSettings,
   limit: limitSettings,
   fault: faultSettings,
   mirror: mirrorSettings,
@@ -36,6 +38,7 @@ export const topicTitles: Readonly<Record<keyof CallPolicy, string>> = {
   retry: "Retries",
   budget: "The retry budget",
   ejection: "Ejection of endpoints",
+  balance: "Balancing",
   limit: "Limits",
   fault: "Faults for tests",
   mirror: "Mirroring",

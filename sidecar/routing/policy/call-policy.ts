@@ -2,6 +2,7 @@
 // Made by mesh-config/ferry-settings.ts, carried by the snapshot, chosen per method when a route is compiled. Plain
 // data.
 
+import { type BalancePolicy, defaultBalancePolicy } from "./balance-policy.ts";
 import { type BudgetPolicy, defaultBudgetPolicy } from "./budget-policy.ts";
 import { type DeadlinePolicy, defaultDeadlinePolicy } from "./deadline-policy.ts";
 import { defaultEjectionPolicy, type EjectionPolicy } from "./ejection-policy.ts";
@@ -16,6 +17,7 @@ export interface CallPolicy {
   readonly retry: RetryPolicy;
   readonly budget: BudgetPolicy;
   readonly ejection: EjectionPolicy;
+  readonly balance: BalancePolicy;
   readonly limit: LimitPolicy;
   readonly fault: FaultPolicy;
   readonly mirror: MirrorPolicy;
@@ -27,6 +29,7 @@ export const defaultCallPolicy: CallPolicy = {
   retry: defaultRetryPolicy,
   budget: defaultBudgetPolicy,
   ejection: defaultEjectionPolicy,
+  balance: defaultBalancePolicy,
   limit: defaultLimitPolicy,
   fault: defaultFaultPolicy,
   mirror: defaultMirrorPolicy,
