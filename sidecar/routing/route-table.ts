@@ -11,6 +11,7 @@ import type { Endpoint } from "../discovery/registry.ts";
 import { fieldValue, type HeaderFields } from "../http2/header-field.ts";
 import type { HeaderChange } from "./discovery-chain.ts";
 import { compileMatch } from "./path-and-header-match.ts";
+import type { Balancer } from "./policy/balance-policy.ts";
 import type { CallPolicy } from "./policy/call-policy.ts";
 import { compileLegs, decisionFor, type Leg } from "./route-leg.ts";
 import type { MethodTraits, Snapshot } from "./snapshot.ts";
@@ -25,6 +26,8 @@ export interface Route {
   /** The caller's deadline is capped by this, milliseconds; Infinity for no cap. */
   readonly timeoutMs: number;
   readonly connectTimeoutMs: number;
+  /** How the endpoints share the calls. */
+  readonly balancer: Balancer;
   /** Our own settings, of the service that the route leads to and the method that is called, under the chain's own. */
   readonly policy: CallPolicy;
   /** A call that may have run may be sent again: by the method's descriptor, unless the policy overrules it. */
@@ -133,23 +136,29 @@ export function resolveRoute(
   const steps = plan.steps;
   for (let i = 0; i < steps.length; i++) {
     const step = steps[i]!;
-    if (step.matchesFields === undefined || step.matchesFields(fields)) return pickLeg(step, fields, random);
+    if (step.matchesFields === undefined || step.matchesFields(fields)) {
+      const { sticky } = step;
+      if (sticky === undefined) return pickLeg(step, random);
+      return stickyDecision(step, sticky, fields) ?? pickLeg(step, random);
+    }
   }
   return undefined;
 }
 
-function pickLeg(step: Step, fields: HeaderFields, random: Random): RouteDecision | undefined {
-  const { upTo, decisions, sticky } = step;
+function pickLeg(step: Step, random: Random): RouteDecision | undefined {
+  const { upTo, decisions } = step;
   const last = upTo.length - 1;
   if (last <= 0) return decisions[0];
-  if (sticky !== undefined) {
-    const value = fieldValue(fields, sticky.header);
-    if (value !== undefined && value !== "") return decisions[pickSticky(sticky, value)];
-  }
   const point = random() * upTo[last]!;
   let index = 0;
   while (index < last && point >= upTo[index]!) index++;
   return decisions[index];
+}
+
+/** What the header says; undefined where the call does not bear it. */
+function stickyDecision(step: Step, sticky: StickyLegs, fields: HeaderFields): RouteDecision | undefined {
+  const value = fieldValue(fields, sticky.header);
+  return value === undefined || value === "" ? undefined : step.decisions[pickSticky(sticky, value)];
 }
 
 function planFor(table: RouteTable, path: string): PathPlan {
