@@ -10,6 +10,7 @@ import { diffCommand } from "./diff.ts";
 import { eventsCommand } from "./events.ts";
 import { CommandError, exitOk, exitUnmet, exitUsage, UsageError } from "./exit.ts";
 import { proxyCommand } from "./proxy.ts";
+import { routeCommand } from "./route.ts";
 import { runCommand } from "./run.ts";
 import { statusCommand } from "./status.ts";
 import { upCommand } from "./up.ts";
@@ -36,6 +37,7 @@ for (const command of [
   applyCommand,
   diffCommand,
   eventsCommand,
+  routeCommand,
   proxyCommand,
 ]) {
   program.addCommand(command(finish).copyInheritedSettings(program));
