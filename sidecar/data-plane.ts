@@ -5,7 +5,7 @@
 import type { Clock } from "../common/clock.ts";
 import type { Random } from "../common/random.ts";
 import type { Address } from "../common/settings.ts";
-import type { Call, EndpointCall } from "./call.ts";
+import type { Call } from "./call.ts";
 import { BufferedBytes, processBuffers } from "./http2/buffered-bytes.ts";
 import type { Limits } from "./http2/limits.ts";
 import { inboundStack } from "./inbound/stack.ts";
@@ -14,7 +14,8 @@ import { outboundStack } from "./outbound/stack.ts";
 import { Upstreams } from "./outbound/upstreams.ts";
 import type { CallSources } from "./received-call.ts";
 import { refuseTooLarge } from "./refuse-too-large.ts";
-import { type EndpointState, EndpointStates } from "./resilience/endpoint-states.ts";
+import { EndpointStates } from "./resilience/endpoint-states.ts";
+import type { GateDeps } from "./resilience/gate.ts";
 import type { RetryDeps } from "./resilience/retry.ts";
 import type { Snapshot } from "./routing/snapshot.ts";
 import { type CallServer, serveCalls } from "./serve-calls.ts";
@@ -40,7 +41,7 @@ export interface DataPlaneDeps {
   /** Asks the control part for an upstream that a call named. */
   want(upstream: string): void;
   readonly onRetry: RetryDeps["onRetry"];
-  onAdmissionChange(target: EndpointCall, state: EndpointState): void;
+  readonly onAdmissionChange: GateDeps["onAdmissionChange"];
   /** A connection, in or out, was closed by us. */
   onForcedClose(reason: string, detail: string): void;
   /** One stream was refused or reset by a limit. */
@@ -90,11 +91,11 @@ export class DataPlane {
 
   /** Opens the way in: every call goes to `app`. */
   openInbound(at: Address, app: Address, appName: string): Promise<Entrance> {
-    const { clock, recorders, reportDefect } = this.#deps;
+    const { clock, random, recorders, reportDefect } = this.#deps;
     const { maxCallsInFlight } = this.#params;
     return this.#open(
       at,
-      inboundStack({ app, appName, maxCallsInFlight }, { clock, sender: this.pool, recorders, reportDefect }),
+      inboundStack({ app, appName, maxCallsInFlight }, { clock, random, sender: this.pool, recorders, reportDefect }),
     );
   }
 
@@ -120,7 +121,7 @@ export class DataPlane {
         states: this.states,
         sender: this.pool,
         upstreamOf,
-        onAdmissionChange: (target, state) => this.#deps.onAdmissionChange(target, state),
+        onAdmissionChange: (target, change) => this.#deps.onAdmissionChange(target, change),
         ...(answerLocally !== undefined && { answerLocally }),
       }),
       listenTls,

@@ -2,6 +2,7 @@
 // says why it stands there and not one lower. docs/life-of-a-request.md draws it.
 
 import type { Clock } from "../../common/clock.ts";
+import type { Random } from "../../common/random.ts";
 import type { Call } from "../call.ts";
 import type { RequestSender } from "../http2/request-sender.ts";
 import { rescue } from "../rescue.ts";
@@ -20,6 +21,7 @@ export interface InboundParams {
 
 export interface InboundDeps {
   readonly clock: Clock;
+  readonly random: Random;
   readonly sender: RequestSender;
   readonly recorders: readonly Recorder[];
   readonly reportDefect: (error: unknown, requestId: string) => void;
@@ -27,14 +29,14 @@ export interface InboundDeps {
 
 export function inboundStack(params: InboundParams, deps: InboundDeps): Service<Call> {
   const { app, appName, maxCallsInFlight } = params;
-  const { clock, sender } = deps;
+  const { clock, random, sender } = deps;
   return stack(
     // Outermost: what is recorded is what the calling sidecar saw.
     record("inbound", deps.recorders, clock),
     // Outside of everything that can fail: no error leaves as a bare reset.
     rescue(deps.reportDefect, clock),
     // Before the application: it is what the limit protects.
-    shed(maxCallsInFlight),
+    shed(maxCallsInFlight, { clock, random }),
     // The calling sidecar enforces it too; here it frees the application when that one is gone.
     deadline(clock, () => `${app.host}:${app.port} (${appName})`),
     dialApp(sender, app, clock),

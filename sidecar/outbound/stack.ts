@@ -14,8 +14,9 @@ import type { EndpointStates } from "../resilience/endpoint-states.ts";
 import { fault } from "../resilience/fault.ts";
 import { type GateDeps, gate } from "../resilience/gate.ts";
 import { LatencyWindows, observeLatency } from "../resilience/latency-windows.ts";
-import { RetryBudgets } from "../resilience/retry-budgets.ts";
+import { CallLimits, limit } from "../resilience/limit.ts";
 import { type RetryDeps, retry } from "../resilience/retry.ts";
+import { RetryBudgets } from "../resilience/retry-budgets.ts";
 import { shed } from "../resilience/shed.ts";
 import { faultAbort, faultDelay } from "../routing/policy/fault-policy.ts";
 import { type Layer, type Service, stack } from "../stack.ts";
@@ -41,6 +42,8 @@ export interface OutboundDeps {
   readonly upstreamOf: RouteDeps["upstreamOf"];
   /** What retries and hedges may cost. Default: of this stack alone. */
   readonly budgets?: RetryBudgets;
+  /** The places of every service, of all ways out together. Default: of this stack alone. */
+  readonly limits?: CallLimits;
   readonly onRetry: RetryDeps["onRetry"];
   readonly onAdmissionChange: GateDeps["onAdmissionChange"];
   readonly reportDefect: (error: unknown, requestId: string) => void;
@@ -49,14 +52,15 @@ export interface OutboundDeps {
 }
 
 export function outboundStack(params: OutboundParams, deps: OutboundDeps): Service<Call> {
-  const { clock, random, states, sender, latencies = new LatencyWindows() } = deps;
+  const { limits = new CallLimits() } = deps;
+  const { clock, random, states, sender, latencies = new LatencyWindows(), budgets = new RetryBudgets() } = deps;
   return stack(
     // Outermost: what is recorded is what the caller saw, with all the time it took.
     record("outbound", [...deps.recorders, observeLatency(clock)], clock),
     // Outside of everything that can fail: no error leaves as a bare reset.
     rescue(deps.reportDefect, clock),
     // Before anything that costs memory or waits: an overload is refused at once.
-    shed(params.maxCallsInFlight),
+    shed(params.maxCallsInFlight, { clock, random }),
     // Outside of every wait, so that none outlives the caller's patience.
     deadline(clock, whereOf),
     // Health and reflection are the gateway's own and never routed.
@@ -67,12 +71,14 @@ export function outboundStack(params: OutboundParams, deps: OutboundDeps): Servi
     capDeadline(clock, whereOf),
     // Outside of every limit and of retry: a call that waits on purpose takes no real one's place, and none is retried.
     fault({ clock, random, forms: { delay: faultDelay, abort: faultAbort } }),
+    // Inside route, which knows the service, outside retry: a call has one place however often it is tried.
+    limit({ limits, clock, random }),
     // Inside everything that waits on purpose, outside retry: judges by the time that is left for the first try.
     earlyRefusal(latencies, clock),
     // Outside balance: every try picks a fresh endpoint.
-    retry({ clock, random, maxReplayBytes: params.maxReplayBytes, onRetry: deps.onRetry }),
+    retry({ clock, random, budgets, maxReplayBytes: params.maxReplayBytes, onRetry: deps.onRetry }),
     // Outside gate: it asks which endpoints are admitted, gate counts what became of the choice.
-    balance(states, clock),
+    balance({ states, clock, random }),
     // Innermost but one: sees each try at its endpoint by itself, retried ones too.
     gate({ states, clock, random, onAdmissionChange: deps.onAdmissionChange }),
     dial(sender, clock),

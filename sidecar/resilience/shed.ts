@@ -1,25 +1,26 @@
 // A hard limit on calls under way, so that an overload is refused at once instead of growing until memory ends. Sits
-// outside of everything that costs. Per worker.
+// outside of everything that costs. Priorities count here as they do at every limit. Per worker.
 
+import type { Clock } from "../../common/clock.ts";
+import type { Random } from "../../common/random.ts";
 import type { Call } from "../call.ts";
-import { ProxyFailure } from "../failure.ts";
 import type { Layer } from "../stack.ts";
+import { CallLimit, counted } from "./limit.ts";
+import { overloaded } from "./limit-refusal.ts";
 
-export function shed(maxCallsInFlight: number): Layer<Call> {
-  let inFlight = 0;
+export interface ShedDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export function shed(maxCallsInFlight: number, { clock, random }: ShedDeps): Layer<Call> {
+  const own = new CallLimit("", maxCallsInFlight);
+  const { places } = own;
   return (next) =>
-    async function shed(call) {
-      if (inFlight >= maxCallsInFlight) {
-        throw new ProxyFailure("overloaded", "", `${inFlight} calls are under way, the limit is ${maxCallsInFlight}`);
+    function shed(call) {
+      if (!places.tryEnter(call.priority)) {
+        return Promise.reject(overloaded({ call, places, where: "", nowMs: clock.nowMs(), random }));
       }
-      inFlight++;
-      try {
-        const reply = await next(call);
-        reply.onEnd(() => inFlight--);
-        return reply;
-      } catch (error) {
-        inFlight--;
-        throw error;
-      }
+      return counted(next, call, own);
     };
 }
