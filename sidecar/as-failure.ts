@@ -16,6 +16,28 @@ export function asFailure(error: unknown, call: Call): ProxyFailure {
   return failure;
 }
 
+/** Whose clock is right by how much nobody knows: a cancel that close to the deadline was made because of it. */
+const nearDeadlineMs = 5;
+
+/**
+ * The failure as evidence: a caller or an endpoint that cancels at the deadline, though our timer may be a moment late,
+ * does so because it keeps the deadline as well (gRPC over HTTP/2, "Errors"). It is then the endpoint that was too slow,
+ * and the breaker, the metrics and the caller are told so.
+ */
+export function atDeadline(failure: ProxyFailure, call: Call, nowMs: number): ProxyFailure {
+  if (failure.kind !== "cancelled_by_upstream" && failure.kind !== "cancelled") return failure;
+  const cap = call.receivedAtMs + (call.notes.route?.timeoutMs ?? Number.POSITIVE_INFINITY);
+  const leftMs = Math.min(call.deadlineAtMs, cap) - nowMs;
+  // NaN for a malformed timeout: not near.
+  if (!(leftMs <= nearDeadlineMs)) return failure;
+  const who = failure.kind === "cancelled" ? "caller gave up" : "cancelled the call";
+  const told = new ProxyFailure("deadline_exceeded", failure.where || whereOf(call), `${who} at its deadline`, {
+    cause: failure,
+  });
+  told.attempts = failure.attempts;
+  return told;
+}
+
 /** The endpoint that the call went to last, as people know it. */
 export function whereOf(call: Call): string {
   const endpoint = call.notes.endpoint;

@@ -4,9 +4,9 @@
 // nobody may send. Sits inside the recording layers, so that they see what the caller sees.
 
 import type { Clock } from "../common/clock.ts";
-import { asFailure } from "./as-failure.ts";
+import { asFailure, atDeadline } from "./as-failure.ts";
 import type { Call, Outcome, Reply } from "./call.ts";
-import { ProxyFailure } from "./failure.ts";
+import type { ProxyFailure } from "./failure.ts";
 import { failureReply, failureTrailers } from "./grpc/failure-reply.ts";
 import { MessageBoundary } from "./grpc/message-boundary.ts";
 import type { BodySink, BodySource } from "./http2/body.ts";
@@ -21,7 +21,7 @@ export function rescue(reportDefect: (error: unknown, requestId: string) => void
       const explain = (error: unknown): ProxyFailure => {
         const failure = asFailure(error, call);
         if (failure.kind === "internal") reportDefect(error, call.requestId);
-        return failure.kind === "cancelled_by_upstream" && isDue(call, clock.nowMs()) ? late(failure) : failure;
+        return atDeadline(failure, call, clock.nowMs());
       };
       try {
         const reply = await next(call);
@@ -30,21 +30,6 @@ export function rescue(reportDefect: (error: unknown, requestId: string) => void
         return failureReply(explain(error), call.isGrpc, fieldValue(call.fields, ":method") === "HEAD");
       }
     };
-}
-
-/**
- * The call's deadline has come, though our timer may be a moment late. A server that cancels then does so because it
- * keeps the deadline as well (gRPC over HTTP/2, "Errors").
- */
-function isDue(call: Call, nowMs: number): boolean {
-  const cap = call.receivedAtMs + (call.notes.route?.timeoutMs ?? Number.POSITIVE_INFINITY);
-  return Math.min(call.deadlineAtMs, cap) - nowMs <= 1;
-}
-
-function late(failure: ProxyFailure): ProxyFailure {
-  const told = new ProxyFailure("deadline_exceeded", failure.where, "cancelled the call at its deadline");
-  told.attempts = failure.attempts;
-  return told;
 }
 
 /** An answer of something else than gRPC, as a load balancer's 503 page: the caller's library knows what it means. */

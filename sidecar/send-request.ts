@@ -1,7 +1,8 @@
 // Where a call turns into HTTP/2 again: one request over the pool, and its reply. The ends of both stacks use it
 // (outbound/dial.ts, inbound/dial-app.ts); a cancelled call resets its stream here.
 
-import { failureOfStream, whereOf } from "./as-failure.ts";
+import type { Clock } from "../common/clock.ts";
+import { atDeadline, failureOfStream, whereOf } from "./as-failure.ts";
 import type { Call, Outcome, Reply, TryCancellation } from "./call.ts";
 import type { ProxyFailure } from "./failure.ts";
 import { classify } from "./grpc/classify.ts";
@@ -19,6 +20,7 @@ export interface OutgoingRequest {
   readonly fields: HeaderFields;
   /** Undefined: the request ends with its header. */
   readonly body: BodySource | undefined;
+  readonly clock: Clock;
 }
 
 /**
@@ -34,7 +36,7 @@ export function sendRequest(
   const cancelled = call.cancelled ?? cancel?.cancelled;
   if (cancelled !== undefined) return Promise.reject(cancelled);
   return new Promise((resolve, reject) => {
-    const reply = new UpstreamReply({ call, cancel, resolve, reject });
+    const reply = new UpstreamReply({ call, cancel, clock: request.clock, resolve, reject });
     const { host, port, connectTimeoutMs, fields, body } = request;
     const stream = sender.request(host, port, connectTimeoutMs, fields, body, reply);
     call.onCancel(() => stream.cancel(ErrorCode.CANCEL));
@@ -45,6 +47,7 @@ export function sendRequest(
 interface UpstreamReplyParams {
   readonly call: Call;
   readonly cancel: TryCancellation | undefined;
+  readonly clock: Clock;
   readonly resolve: (reply: Reply) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -52,15 +55,17 @@ interface UpstreamReplyParams {
 class UpstreamReply implements Reply, ReplyListener {
   readonly #call: Call;
   readonly #cancel: TryCancellation | undefined;
+  readonly #clock: Clock;
   readonly #resolve: (reply: Reply) => void;
   readonly #reject: (error: unknown) => void;
   #head: { readonly fields: HeaderFields; readonly end: boolean; readonly body: BodySource } | undefined = undefined;
   #outcome: Outcome | undefined = undefined;
   #listeners: ((outcome: Outcome) => void)[] = [];
 
-  constructor({ call, cancel, resolve, reject }: UpstreamReplyParams) {
+  constructor({ call, cancel, clock, resolve, reject }: UpstreamReplyParams) {
     this.#call = call;
     this.#cancel = cancel;
+    this.#clock = clock;
     this.#resolve = resolve;
     this.#reject = reject;
   }
@@ -93,7 +98,7 @@ class UpstreamReply implements Reply, ReplyListener {
   }
 
   failed(error: StreamError): void {
-    this.#reject(this.#cancelled ?? failureOfStream(error, whereOf(this.#call)));
+    this.#reject(this.#failureOf(error, whereOf(this.#call)));
   }
 
   ended(trailers: HeaderFields | undefined, error: StreamError | undefined): void {
@@ -106,12 +111,13 @@ class UpstreamReply implements Reply, ReplyListener {
 
   #verdict(trailers: HeaderFields | undefined, error: StreamError | undefined): Outcome {
     if (error === undefined) return classify(this.fields, { trailers, error: undefined }, this.#call.isGrpc);
-    const failure = this.#cancelled ?? failureOfStream(error, "");
+    const failure = this.#failureOf(error, "");
     return { status: failure.status, httpStatus: statusOf(this.fields), failure: failure.kind };
   }
 
-  get #cancelled(): ProxyFailure | undefined {
-    return this.#call.cancelled ?? this.#cancel?.cancelled;
+  #failureOf(error: StreamError, where: string): ProxyFailure {
+    const cancelled = this.#call.cancelled ?? this.#cancel?.cancelled;
+    return cancelled ?? atDeadline(failureOfStream(error, where), this.#call, this.#clock.nowMs());
   }
 }
 

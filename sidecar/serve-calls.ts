@@ -1,6 +1,7 @@
 // Where HTTP/2 meets the layers: each request becomes a call, goes through a stack, and its reply goes back out. Used
 // by every listener. Knows how many calls are under way, which is what a drain waits for.
 
+import { atDeadline } from "./as-failure.ts";
 import type { Call, Reply } from "./call.ts";
 import { ProxyFailure } from "./failure.ts";
 import { ErrorCode } from "./http2/error-code.ts";
@@ -35,7 +36,8 @@ export function serveCalls(service: Service<Call>, sources: CallSources): CallSe
     });
     stream.onAbort((error) => {
       call.informed = undefined;
-      call.cancel(new ProxyFailure("cancelled", "", `caller went away: ${error.message}`));
+      const gone = new ProxyFailure("cancelled", "", `caller went away: ${error.message}`);
+      call.cancel(atDeadline(gone, call, sources.nowMs()));
     });
     service(call).then(
       (reply) => sendReply(stream, call, reply),
@@ -58,11 +60,12 @@ export function serveCalls(service: Service<Call>, sources: CallSources): CallSe
 const continueFields: HeaderFields = [new HeaderField(":status", "100")];
 
 function sendReply(stream: ServerStream, call: ReceivedCall, reply: Reply): void {
-  call.informed = undefined;
-  if (call.cancelled?.kind === "cancelled") {
+  // The stream is gone.
+  if (call.informed === undefined) {
     reply.body.cancel(ErrorCode.CANCEL);
     return;
   }
+  call.informed = undefined;
   stream.respond(reply.fields, reply.endsWithHead);
   if (!reply.endsWithHead) stream.sendBody(reply.body);
 }

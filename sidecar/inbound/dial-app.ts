@@ -25,6 +25,7 @@ export function dialApp(sender: RequestSender, app: AppAddress, clock: Clock): S
       connectTimeoutMs,
       fields: outgoingFields({ call, attempt: 1, leftMs: call.deadlineAtMs - clock.nowMs(), changes: [] }),
       body: call.endsWithHead ? undefined : call.body,
+      clock,
     });
   };
 }

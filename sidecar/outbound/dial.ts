@@ -21,6 +21,7 @@ export function dial(sender: RequestSender, clock: Clock): Service<EndpointCall>
         changes: route.requestHeaders,
       }),
       body: call.endsWithHead ? undefined : routed.body,
+      clock,
     };
     return sendRequest(sender, call, request, routed.cancel);
   };

@@ -41,6 +41,8 @@ export function capDeadline(clock: Clock, where: (call: Call) => string): Layer<
       const { call, deadlineAtMs } = routed;
       if (deadlineAtMs === call.deadlineAtMs) return next(routed);
       const leftMs = deadlineAtMs - clock.nowMs();
+      // The call waited for its route, and the cap counts from when it came.
+      if (leftMs <= 0) return Promise.reject(late(call, deadlineAtMs, where));
       const timer = cancelAfter(clock, leftMs, () => call.cancel(late(call, deadlineAtMs, where)));
       const reply = next(routed);
       reply.then(

@@ -33,6 +33,8 @@ export type Answer =
   | { readonly kind: "break_inside_message" }
   /** A header and that much of a message; nothing follows. */
   | { readonly kind: "message_only"; readonly bytes: number }
+  /** RST_STREAM with CANCEL. */
+  | { readonly kind: "cancel_stream" }
   | { readonly kind: "never" }
   /** That answer, so much later. */
   | { readonly kind: "later"; readonly afterMs: number; readonly answer: Answer };
@@ -87,6 +89,8 @@ export class ScriptedMesh implements RequestSender {
   readonly sent: { endpoint: string; fields: HeaderFields; cancelled: boolean; body: string }[] = [];
   readonly outcomes: Outcome[] = [];
   readonly changes: string[] = [];
+  /** Added to every answer's time; for simulations, which draw it from a distribution. */
+  delayMs: (endpoint: string) => number = () => 0;
   readonly #scripts = new Map<string, Answer[]>();
   readonly #service: Service<Call>;
   #ids = 0;
@@ -189,8 +193,10 @@ export class ScriptedMesh implements RequestSender {
     const isSent = answer.kind !== "refuse_connection";
     if (isSent) body?.attach(collector(sent));
     const exchange = new Exchange(listener);
-    if (answer.kind === "later") this.clock.after(answer.afterMs, () => exchange.play(answer.answer));
-    else queueMicrotask(() => exchange.play(answer));
+    const afterMs = this.delayMs(host) + (answer.kind === "later" ? answer.afterMs : 0);
+    const played = answer.kind === "later" ? answer.answer : answer;
+    if (afterMs > 0) this.clock.after(afterMs, () => exchange.play(played));
+    else queueMicrotask(() => exchange.play(played));
     return {
       cancel: () => {
         sent.cancelled = true;
@@ -239,6 +245,9 @@ class Exchange implements BodySource {
         return;
       case "refuse_stream":
         this.fail(new StreamError(ErrorCode.REFUSED_STREAM, "peer", "refused", true));
+        return;
+      case "cancel_stream":
+        this.fail(new StreamError(ErrorCode.CANCEL, "peer", "cancelled"));
         return;
       case "lose_connection":
         this.fail(new StreamError(ErrorCode.CANCEL, "connection", "socket closed"));

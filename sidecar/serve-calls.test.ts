@@ -1,0 +1,54 @@
+import { describe, expect, test } from "vitest";
+import { TestingClock } from "../common/testing-clock.ts";
+import type { Call } from "./call.ts";
+import { emptyBody } from "./http2/body.ts";
+import { ErrorCode, StreamError } from "./http2/error-code.ts";
+import { HeaderField } from "./http2/header-field.ts";
+import type { ServerStream } from "./http2/server.ts";
+import { serveCalls } from "./serve-calls.ts";
+
+/** Serves one call that is never answered; the caller resets it after so many milliseconds. */
+async function abandonedCall(afterMs: number, header: Record<string, string>) {
+  const clock = new TestingClock();
+  const started: Call[] = [];
+  let abort: (error: StreamError) => void = () => {};
+  const sent: string[] = [];
+  const all = { ":method": "POST", ":path": "/s/M", ":authority": "s", "content-type": "application/grpc", ...header };
+  const stream: ServerStream = {
+    fields: Object.entries(all).map(([name, value]) => new HeaderField(name, value)),
+    endsWithHead: true,
+    request: emptyBody,
+    respond: () => sent.push("respond"),
+    sendBody: () => sent.push("body"),
+    reset: () => sent.push("reset"),
+    onAbort: (listener) => {
+      abort = listener;
+    },
+    onClose: () => {},
+  };
+  const calls = serveCalls(
+    (call) => {
+      started.push(call);
+      return new Promise((_, reject) => call.onCancel(reject));
+    },
+    { nowMs: () => clock.nowMs(), randomHex: () => "0", sampleNew: () => false },
+  );
+  calls.serve(stream);
+  await clock.advance(afterMs);
+  abort(new StreamError(ErrorCode.CANCEL, "peer", "cancelled"));
+  return { kind: started[0]?.cancelled?.kind, sent };
+}
+
+describe("a caller that goes away", () => {
+  test("has cancelled, when its deadline is still far off or it named none", async () => {
+    expect(await abandonedCall(44, { "grpc-timeout": "50m" })).toMatchObject({ kind: "cancelled" });
+    expect(await abandonedCall(44, {})).toMatchObject({ kind: "cancelled" });
+    expect(await abandonedCall(44, { "grpc-timeout": "nonsense" })).toMatchObject({ kind: "cancelled" });
+  });
+
+  test("within 5 ms of its deadline has waited for it, and the endpoint was too slow", async () => {
+    for (const afterMs of [45, 48, 50]) {
+      expect(await abandonedCall(afterMs, { "grpc-timeout": "50m" })).toMatchObject({ kind: "deadline_exceeded" });
+    }
+  });
+});
