@@ -3,10 +3,13 @@
 // the objects made here are what calls share.
 
 import type { Endpoint } from "../discovery/registry.ts";
+import { parseRetryOn } from "../grpc/retry-on.ts";
 import type { ChainSplit, DiscoveryChain, HeaderChange, ResolverNode, RouteDestination } from "./discovery-chain.ts";
 import { durationMs } from "./duration.ts";
 import { isEligible } from "./eligible-endpoints.ts";
+import { balancerOf } from "./policy/balance-policy.ts";
 import { type CallPolicy, defaultServicePolicy, policyFor, type ServicePolicy } from "./policy/call-policy.ts";
+import type { RetryPolicy } from "./policy/retry-policy.ts";
 import type { Candidates, Route, RouteDecision } from "./route-table.ts";
 import type { MethodTraits, Snapshot } from "./snapshot.ts";
 
@@ -18,8 +21,8 @@ export interface Leg {
   readonly common: Omit<Route, "policy" | "timeoutMs" | "isIdempotent">;
   /** The cap that the chain itself states; Infinity where it is switched off, undefined where it is silent. */
   readonly chainTimeoutMs: number | undefined;
-  /** Tries after the first that the chain itself states; 0 where it is silent. */
-  readonly chainRetries: number;
+  /** What the chain itself states about retries. */
+  readonly chainRetry: Partial<RetryPolicy>;
   readonly policy: ServicePolicy;
   readonly targets: Candidates["targets"];
   /** By the method's policy, kind and idempotency: the decisions made so far. */
@@ -90,7 +93,7 @@ function routeFor(leg: Leg, policy: CallPolicy, traits: MethodTraits | undefined
   return {
     ...leg.common,
     timeoutMs: leg.chainTimeoutMs ?? capMs ?? Number.POSITIVE_INFINITY,
-    policy: leg.chainRetries === 0 ? policy : { ...policy, retry: { ...policy.retry, retries: leg.chainRetries } },
+    policy: withRetry(policy, leg.chainRetry),
     isIdempotent: idempotent === "declared" ? traits?.idempotent === true : idempotent === "yes",
   };
 }
@@ -127,6 +130,7 @@ function compileLeg(walk: Walk, step: Step, node: ResolverNode): Leg | undefined
     service: target.Service,
     subset,
     connectTimeoutMs: durationMs(node.Resolver.ConnectTimeout, 5_000),
+    balancer: balancerOf(node.LoadBalancer),
     requestHeaders: step.requestHeaders,
     responseHeaders: step.responseHeaders,
     explanation: [...step.explanation, subset === "" ? target.Service : `${target.Service} ${subset}`].join(" > "),
@@ -136,12 +140,30 @@ function compileLeg(walk: Walk, step: Step, node: ResolverNode): Leg | undefined
     weight: Math.round(step.share * 100),
     common,
     chainTimeoutMs: capMs(walk.destination?.RequestTimeout, walk.startsHere ? node.Resolver.RequestTimeout : undefined),
-    // 0 is how Consul writes "not set".
-    chainRetries: walk.destination?.NumRetries ?? 0,
+    chainRetry: chainRetry(walk.destination),
     policy: snapshot.policies[target.Service] ?? defaultServicePolicy,
-    targets: ids.map((id) => ({ id, endpoints: eligibleOf(snapshot, id) })),
+    targets: ids.map((id) => ({
+      ...{ id, endpoints: eligibleOf(snapshot, id) },
+      registered: (snapshot.endpoints[id] ?? []).filter((endpoint) => endpoint.weight > 0).length,
+    })),
     decisions: new Map(),
   };
+}
+
+/** What a route says in Consul's own words; nothing where it says nothing (0 is how Consul writes "not set"). */
+function chainRetry(destination: RouteDestination | undefined): Partial<RetryPolicy> {
+  const { NumRetries = 0, RetryOn, RetryOnStatusCodes } = destination ?? {};
+  const on = RetryOn == null || RetryOn.length === 0 ? undefined : parseRetryOn(RetryOn);
+  const httpStatuses = [...(on?.httpStatuses ?? []), ...(RetryOnStatusCodes ?? [])];
+  return {
+    ...(NumRetries !== 0 && { retries: NumRetries }),
+    ...(on !== undefined && { statuses: on.statuses }),
+    ...(httpStatuses.length > 0 && { httpStatuses }),
+  };
+}
+
+function withRetry(policy: CallPolicy, stated: Partial<RetryPolicy>): CallPolicy {
+  return Object.keys(stated).length === 0 ? policy : { ...policy, retry: { ...policy.retry, ...stated } };
 }
 
 function eligibleOf(snapshot: Snapshot, targetId: string): readonly Endpoint[] {

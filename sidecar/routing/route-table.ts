@@ -41,9 +41,16 @@ export interface Route {
 /** The endpoints a call may go to, in order of preference: a later target only when none before it is healthy. */
 export interface Candidates {
   /** Only endpoints that the registry allows to be dialed; a target without any has an empty list. */
-  readonly targets: readonly { readonly id: string; readonly endpoints: readonly Endpoint[] }[];
+  readonly targets: readonly CandidateTarget[];
   /** What is known of the call's method; undefined: nothing. */
   readonly traits: MethodTraits | undefined;
+}
+
+export interface CandidateTarget {
+  readonly id: string;
+  readonly endpoints: readonly Endpoint[];
+  /** How many instances are registered with any weight, those that may not be dialed included. */
+  readonly registered: number;
 }
 
 /** Prebuilt and shared: deciding a route makes no objects. */

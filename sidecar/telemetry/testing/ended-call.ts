@@ -18,6 +18,7 @@ export const route: Route = {
   subset: "v1",
   timeoutMs: Number.POSITIVE_INFINITY,
   connectTimeoutMs: 1000,
+  balancer: { kind: "peak_ewma" },
   policy: defaultCallPolicy,
   isIdempotent: true,
   requestHeaders: [],

@@ -1,0 +1,36 @@
+// P2C peak EWMA: of two endpoints by chance, the one where a call costs less (endpoint-load.ts). Two choices avoid a
+// slow endpoint almost as well as a look at all of them, and a herd of callers never goes for the same one. Pure.
+//
+// Hot: runs once for every try; the first branch is the usual one (bench/micro/balance.ts).
+
+import { type Ask, drawMember, mayPick, type Pool } from "./pick-pool.ts";
+
+/**
+ * Where weights differ the first is drawn by weight, and the second must be clearly better: by this factor. Else
+ * weights would mean nothing, since of two endpoints that are equally fast one is always a little faster.
+ */
+const margin = 2;
+
+export function pickPeakEwma(pool: Pool, ask: Ask): number {
+  const { members } = pool;
+  const isEven = pool.upTo === undefined && ask.slowStartMs === 0;
+  if (isEven && members.length > 1) {
+    const first = Math.floor(ask.random() * members.length);
+    let second = Math.floor(ask.random() * (members.length - 1));
+    if (second >= first) second++;
+    if (mayPick(members[first]!, ask) && mayPick(members[second]!, ask)) {
+      return costOf(pool, second, ask) < costOf(pool, first, ask) ? second : first;
+    }
+  }
+  const first = drawMember(pool, ask, -1);
+  if (first === -1) return -1;
+  const second = drawMember(pool, ask, first);
+  if (second === -1) return first;
+  const factor = isEven ? 1 : margin;
+  return costOf(pool, second, ask) * factor < costOf(pool, first, ask) ? second : first;
+}
+
+function costOf({ members }: Pool, index: number, { nowMs }: Ask): number {
+  const { state, weight } = members[index]!;
+  return state.load.cost(state.active / weight, nowMs);
+}
