@@ -38,6 +38,8 @@ export interface TargetReport {
 
 export interface LegReport {
   readonly percent: number;
+  /** This very call goes here: the only leg, or the one that the sticky header leads to. */
+  readonly isChosen: boolean;
   /** As `router quoter[3] > splitter quote-query 90% > quote-query v1`. */
   readonly explanation: string;
   readonly service: string;
@@ -59,6 +61,8 @@ export interface RouteReport {
   readonly idempotent: boolean | null;
   readonly traitsFrom: string;
   readonly rules: readonly RuleExplanation[];
+  /** What decides the split for calls that bear it; empty: chance does. */
+  readonly stickyHeader: string;
   /** Empty when no rule matches. */
   readonly legs: readonly LegReport[];
 }
@@ -71,12 +75,13 @@ export function routeReport(question: RouteQuestion, mesh: MeshPicture, learned:
     ...{ upstream, revision: 1, chain, instances: mesh.instances, globalConfig, serviceMeta },
     methods: traits === undefined ? {} : { [path]: traits },
   });
-  const { rules, legs } = explainRoute({ snapshot, table: compileRouteTable(snapshot) }, path, fieldsOf(question));
+  const at = { snapshot, table: compileRouteTable(snapshot) };
+  const { rules, stickyHeader, legs } = explainRoute(at, path, fieldsOf(question));
   return {
     ...{ method: path.slice(1), upstream, registry: mesh.registry, config: mesh.config },
     headers: headers.map(([name, value]) => `${name}: ${value}`),
     ...{ kind: traits?.kind ?? "unknown", idempotent: traits?.idempotent ?? null, traitsFrom: from },
-    rules,
+    ...{ rules, stickyHeader },
     legs: legs.map((leg) => legReport(leg, snapshot)),
   };
 }
@@ -94,7 +99,7 @@ function fieldsOf({ upstream, path, headers }: RouteQuestion): readonly HeaderFi
   return [...usual, ...headers].map(([name, value]) => new HeaderField(name, value));
 }
 
-function legReport({ percent, decision, settings }: LegExplanation, snapshot: Snapshot): LegReport {
+function legReport({ percent, isChosen, decision, settings }: LegExplanation, snapshot: Snapshot): LegReport {
   const { route, candidates } = decision;
   const targets = candidates.targets.map(({ id, endpoints: eligible }): TargetReport => {
     const target = snapshot.chain.Targets[id];
@@ -106,5 +111,5 @@ function legReport({ percent, decision, settings }: LegExplanation, snapshot: Sn
     return { id, service: target?.Service ?? "", subset: target?.ServiceSubset ?? "", endpoints };
   });
   const { explanation, service, subset, isIdempotent } = route;
-  return { percent, explanation, service, subset, isIdempotent, targets, settings };
+  return { percent, isChosen, explanation, service, subset, isIdempotent, targets, settings };
 }

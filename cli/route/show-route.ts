@@ -4,13 +4,15 @@ import { table } from "../console.ts";
 import type { LegReport, RouteReport, TargetReport } from "./route-report.ts";
 
 /** The decision alone, in one line. */
-export function routeLine({ rules, legs }: RouteReport): string {
+export function routeLine({ rules, legs, stickyHeader }: RouteReport): string {
   const rule = rules.at(-1)?.rule ?? "";
   const parts = legs.map((leg) => {
     const count = callable(leg.targets[0]);
     return `${percentText(leg.percent)} ${nameOf(leg)} (${count === 1 ? "1 endpoint" : `${count} endpoints`})`;
   });
-  return `${rule}: ${parts.join(", ")}`;
+  const chosen = legs.length > 1 ? legs.find(({ isChosen }) => isChosen) : undefined;
+  const sticky = chosen === undefined ? "" : `; this call goes to ${nameOf(chosen)}, by ${stickyHeader}`;
+  return `${rule}: ${parts.join(", ")}${sticky}`;
 }
 
 /** Everything: rules, legs with their endpoints, settings with their origin. */
@@ -29,7 +31,8 @@ export function routeLines(report: RouteReport): readonly string[] {
     ...table([["RULE", "VERDICT", "CONDITION"], ...rules.map((one) => [one.rule, one.verdict, one.condition])]),
   );
   for (const leg of legs) {
-    lines.push("", `${percentText(leg.percent)}  ${nameOf(leg)}  (${leg.explanation})`);
+    const sticky = leg.isChosen && legs.length > 1 ? `; this call goes here, by ${report.stickyHeader}` : "";
+    lines.push("", `${percentText(leg.percent)}  ${nameOf(leg)}  (${leg.explanation})${sticky}`);
     lines.push(...leg.targets.flatMap(targetLines));
   }
   for (const { names, leg } of bySettings(legs))

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { HeaderField } from "../http2/header-field.ts";
 import { explainRoute } from "./explain-route.ts";
-import { compileRouteTable } from "./route-table.ts";
+import { compileRouteTable, resolveRoute } from "./route-table.ts";
 import { quoterSnapshot } from "./testing-chain.ts";
 
 const snapshot = quoterSnapshot();
@@ -19,6 +19,22 @@ describe("explainRoute", () => {
     ]);
     expect(legs.map(({ percent, decision }) => `${percent} ${decision.route.subset}`)).toEqual(["90 v1", "10 v2"]);
     expect(traits).toEqual({ kind: "unary", idempotent: true });
+  });
+
+  test("a sticky split tells which leg this very call takes, by the header alone", () => {
+    const serviceMeta = new Map([["quote-query", { ferry_split_sticky_header: "x-user-id" }]]);
+    const sticky = quoterSnapshot({ serviceMeta });
+    const stickyTable = compileRouteTable(sticky);
+    const chosenBy = (...fields: HeaderField[]) => {
+      const { legs, stickyHeader } = explainRoute({ snapshot: sticky, table: stickyTable }, getQuote, fields);
+      expect(stickyHeader).toBe("x-user-id");
+      return legs.filter(({ isChosen }) => isChosen).map(({ decision }) => decision);
+    };
+    expect(chosenBy()).toEqual([]);
+    for (let user = 0; user < 50; user++) {
+      const field = new HeaderField("x-user-id", `u-${user}`);
+      expect(chosenBy(field)).toEqual([resolveRoute(stickyTable, getQuote, [field], () => 0.5)]);
+    }
   });
 
   test("no rule matches: all are told, and there are no legs", () => {

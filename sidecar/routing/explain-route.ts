@@ -1,17 +1,20 @@
 // The decision of resolveRoute with its reasons, for people: which rules were looked at, why each did not match, and
-// what the one that did leads to, with every setting in force there. Called by `ferry route`; never on a call's path. Uses the same compiled tests as calls do, so that it cannot tell another story.
+// what the one that did leads to, with every setting in force there. Called by `ferry route`; never on a call's path.
+// Uses the same compiled tests as calls do, so that it cannot tell another story.
 
-import type { HeaderFields } from "../http2/header-field.ts";
+import { fieldValue, type HeaderFields } from "../http2/header-field.ts";
 import type { RouteMatch } from "./discovery-chain.ts";
 import { type SettingInForce, settingsInForce } from "./explain-settings.ts";
 import { compileMatch } from "./path-and-header-match.ts";
 import { decisionFor } from "./route-leg.ts";
-import type { RouteDecision, RouteTable } from "./route-table.ts";
+import { type RouteDecision, type RouteTable, resolveRoute } from "./route-table.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 export interface RouteExplanation {
   /** The rules in order, up to the one that matches. */
   readonly rules: readonly RuleExplanation[];
+  /** What decides the split instead of chance for calls that bear it; empty: only chance does. */
+  readonly stickyHeader: string;
   /** Where a call may go, with its share in percent; empty when no rule matches. */
   readonly legs: readonly LegExplanation[];
   readonly traits: RouteDecision["candidates"]["traits"];
@@ -19,6 +22,8 @@ export interface RouteExplanation {
 
 export interface LegExplanation {
   readonly percent: number;
+  /** This very call goes here: it is the only leg, or the split is sticky and the call bears the header. */
+  readonly isChosen: boolean;
   readonly decision: RouteDecision;
   /** What is in force for this method, and who said so. */
   readonly settings: readonly SettingInForce[];
@@ -48,16 +53,18 @@ export function explainRoute(
     if (verdict !== "matches") continue;
     const total = rule.legs.reduce((sum, leg) => sum + leg.weight, 0);
     const routeIndex = start?.Type === "router" ? index : undefined;
-    const legs = rule.legs
-      .filter((leg) => leg.weight > 0)
-      .map((leg) => ({
-        percent: (leg.weight / total) * 100,
-        decision: decisionFor(leg, path, traits),
-        settings: settingsInForce({ chain: snapshot.chain, routeIndex, leg, path }),
-      }));
-    return { rules, legs, traits };
+    const stickyHeader = rule.sticky?.header ?? "";
+    const taken = rule.legs.filter((leg) => leg.weight > 0);
+    const isDecided = taken.length === 1 || (stickyHeader !== "" && (fieldValue(fields, stickyHeader) ?? "") !== "");
+    const chosen = isDecided ? resolveRoute(table, path, fields, () => 0) : undefined;
+    const legs = taken.map((leg): LegExplanation => {
+      const decision = decisionFor(leg, path, traits);
+      const settings = settingsInForce({ chain: snapshot.chain, routeIndex, leg, path });
+      return { percent: (leg.weight / total) * 100, isChosen: decision === chosen, decision, settings };
+    });
+    return { rules, stickyHeader, legs, traits };
   }
-  return { rules, legs: [], traits };
+  return { rules, stickyHeader: "", legs: [], traits };
 }
 
 function verdictOf(

@@ -35,6 +35,7 @@ describe("settings in force", () => {
     const { legs } = explainRoute({ snapshot, table: compileRouteTable(snapshot) }, `/${getQuote}`, []);
     expect(legs[0]?.settings).toEqual([
       ...ferrySettings.map(({ key, default: value }) => ({ key, value, origin: "default" })),
+      { key: "LoadBalancer", value: "peak_ewma", origin: "default" },
       { key: "ConnectTimeout", value: "5s", origin: "default" },
     ]);
   });
@@ -64,11 +65,24 @@ describe("settings in force", () => {
 
   test("what Consul's own fields decide is told as theirs", () => {
     const globalConfig = { ferry_retries: 1, ferry_request_timeout: "9s" };
-    const chain = chainWith({ NumRetries: 4, RequestTimeout: "1500ms" }, { ConnectTimeout: "1s" });
+    const retryOn = { RetryOn: ["unavailable", "reset"], RetryOnStatusCodes: [503, 504] };
+    const chain = chainWith({ NumRetries: 4, RequestTimeout: "1500ms", ...retryOn }, { ConnectTimeout: "1s" });
     expect(stated(getQuote, { globalConfig, chain })).toEqual([
       "ferry_request_timeout = 1.5s by service-router quoter Routes[3] RequestTimeout",
       "ferry_retries = 4 by service-router quoter Routes[3] NumRetries",
+      "ferry_retry_on = UNAVAILABLE by service-router quoter Routes[3] RetryOn",
+      "RetryOnStatusCodes = 503,504 by service-router quoter Routes[3] RetryOnStatusCodes",
       "ConnectTimeout = 1s by service-resolver quote-query ConnectTimeout",
+    ]);
+  });
+
+  test("a resolver's LoadBalancer is told with what it hashes", () => {
+    const chain = structuredClone(quoterChain) as unknown as { Nodes: Record<string, object> };
+    const HashPolicies = [{ Field: "header", FieldValue: "x-user-id" }];
+    const LoadBalancer = { Policy: "maglev", HashPolicies };
+    Object.assign(chain.Nodes["resolver:v1.quote-query.default.default.dc1"]!, { LoadBalancer });
+    expect(stated(getQuote, { chain: chain as unknown as DiscoveryChain })).toEqual([
+      "LoadBalancer = maglev by header x-user-id by service-resolver quote-query LoadBalancer",
     ]);
   });
 

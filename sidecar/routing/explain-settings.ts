@@ -2,9 +2,11 @@
 // layers, then what Consul's own fields decide in spite of them. Called by explain-route.ts for `ferry route`; pure.
 // Reads what the data part reads (the leg and its ServicePolicy), so that it cannot tell another story.
 
+import { statusName } from "../grpc/status.ts";
 import type { DiscoveryChain } from "./discovery-chain.ts";
 import { durationMs, formatDuration } from "./duration.ts";
 import { ferrySettings } from "./mesh-config/ferry-settings.ts";
+import { type Balancer, defaultBalancer } from "./policy/balance-policy.ts";
 import type { ServicePolicy } from "./policy/call-policy.ts";
 import { displayName, type Leg } from "./route-leg.ts";
 
@@ -63,9 +65,19 @@ function chainFields({ chain, routeIndex, leg }: SettingsQuestion): readonly Set
     const value = Number.isFinite(leg.chainTimeoutMs) ? formatDuration(leg.chainTimeoutMs) : "none";
     fields.push({ key: "ferry_request_timeout", value, origin: `${isRoute ? router : byResolver} RequestTimeout` });
   }
-  if (leg.chainRetries !== 0) {
-    fields.push({ key: "ferry_retries", value: `${leg.chainRetries}`, origin: `${router} NumRetries` });
+  const { retries, statuses } = leg.chainRetry;
+  if (retries !== undefined) fields.push({ key: "ferry_retries", value: `${retries}`, origin: `${router} NumRetries` });
+  if (statuses !== undefined) {
+    const value = statuses.length === 0 ? "none" : statuses.map(statusName).join(",");
+    fields.push({ key: "ferry_retry_on", value, origin: `${router} RetryOn` });
   }
+  const codes = destination?.RetryOnStatusCodes ?? [];
+  if (codes.length > 0) {
+    fields.push({ key: "RetryOnStatusCodes", value: codes.join(","), origin: `${router} RetryOnStatusCodes` });
+  }
+  const balancer = balancerText(leg.common.balancer);
+  const isOurs = leg.common.balancer.kind === defaultBalancer.kind;
+  fields.push({ key: "LoadBalancer", value: balancer, origin: isOurs ? "default" : `${byResolver} LoadBalancer` });
   const connectMs = leg.common.connectTimeoutMs;
   // Consul fills in its own default: who wrote it cannot be told from who did not.
   const isDefault = connectMs === consulConnectTimeoutMs;
@@ -75,3 +87,8 @@ function chainFields({ chain, routeIndex, leg }: SettingsQuestion): readonly Set
 }
 
 const consulConnectTimeoutMs = 5_000;
+
+function balancerText(balancer: Balancer): string {
+  const hash = "hash" in balancer ? balancer.hash.map(({ from, name }) => `${from} ${name}`) : [];
+  return hash.length === 0 ? balancer.kind : `${balancer.kind} by ${hash.join(", ")}`;
+}
