@@ -13,6 +13,7 @@ import { ForcedClose, limitRows, StreamRefusal } from "../sidecar/http2/limits.t
 import { ferrySettings, topicTitles } from "../sidecar/routing/mesh-config/ferry-settings.ts";
 import { sidecarRows } from "../sidecar/settings.ts";
 import { callMetrics } from "../sidecar/telemetry/call-metrics.ts";
+import { ejectionGauge } from "../sidecar/telemetry/ejection-gauge.ts";
 import { MetricRegistry } from "../sidecar/telemetry/metric-registry.ts";
 import type { FamilySnapshot } from "../sidecar/telemetry/metric-snapshot.ts";
 import { processMetrics } from "../sidecar/telemetry/process-metrics.ts";
@@ -35,6 +36,7 @@ function table(title: string, intro: string, rows: SettingRows): SettingTable {
 function metricFamilies(): readonly FamilySnapshot[] {
   const registry = new MetricRegistry();
   callMetrics({ registry, service: "", isKnownMethod: () => true });
+  ejectionGauge(registry, () => ({}));
   const open = { connections: () => ({}), callsInFlight: () => 0 };
   processMetrics({ registry, open, startedWallMs: 0 })();
   return registry.snapshot();

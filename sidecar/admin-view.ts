@@ -3,6 +3,7 @@
 
 import type { AdminEndpoint, AdminSource, AdminStatus } from "./admin/admin-source.ts";
 import type { DataPlane } from "./data-plane.ts";
+import type { EndpointState } from "./resilience/endpoint-states.ts";
 import type { ManagedChains } from "./routing/chain-source.ts";
 import type { SidecarSettings } from "./settings.ts";
 import type { FamilySnapshot } from "./telemetry/metric-snapshot.ts";
@@ -36,7 +37,7 @@ export function endpointsOf({ upstreams, states }: DataPlane): readonly AdminEnd
   return upstreams.snapshots().flatMap((snapshot) =>
     Object.entries(snapshot.endpoints).flatMap(([target, endpoints]) =>
       endpoints.map((endpoint) => {
-        const { accrual, active } = states.of(endpoint);
+        const state = states.of(endpoint);
         return {
           upstream: snapshot.upstream,
           target,
@@ -44,10 +45,30 @@ export function endpointsOf({ upstreams, states }: DataPlane): readonly AdminEnd
           address: `${endpoint.host}:${endpoint.port}`,
           version: endpoint.version,
           health: endpoint.health,
-          admission: accrual.state,
-          active,
+          admission: admissionOf(state),
+          active: state.active,
         };
       }),
     ),
   );
+}
+
+/** As `admitted`, or `admitted; ejected for /a.B/C` when only some methods are out. */
+function admissionOf({ whole, outMethods }: EndpointState): string {
+  if (whole.accrual.state !== "admitted" || outMethods.length === 0) return whole.accrual.state;
+  return `admitted; ${outMethods.map(({ method, accrual }) => `${accrual.state} for ${method}`).join(", ")}`;
+}
+
+/** Endpoints by upstream that are out of rotation, as a whole or for some method. */
+export function ejectedByUpstream({ upstreams, states }: DataPlane): Readonly<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  for (const { upstream, endpoints } of upstreams.snapshots()) {
+    // An instance may be in several targets of one upstream.
+    const out = Object.values(endpoints)
+      .flat()
+      .map((endpoint) => states.of(endpoint))
+      .filter((state) => state.outCount > 0);
+    counts[upstream] = new Set(out).size;
+  }
+  return counts;
 }

@@ -95,9 +95,9 @@ export async function startProxy(params: ProxyParams): Promise<RunningProxy> {
       recorders,
       want: () => {},
       onRetry: (routed, outcome) => metrics.countRetry(routed, outcome),
-      onAdmissionChange: (target, { accrual }) => {
-        if (accrual.state === "ejected") metrics.countEjection(target);
-        log.info("upstream changed admission", { state: accrual.state });
+      onAdmissionChange: (target, { state, method, reason }) => {
+        if (reason !== undefined) metrics.countEjection(target, reason);
+        log.info("upstream changed admission", { state, method, reason });
       },
       onForcedClose,
       onRefused: (reason) => metrics.countRefusedStream(reason),

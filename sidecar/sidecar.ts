@@ -12,7 +12,7 @@ import { randomHex, systemRandom } from "../common/random.ts";
 import { type Address, formatAddress } from "../common/settings.ts";
 import { type AdminServer, startAdminServer } from "./admin/admin-server.ts";
 import type { AdminStatus } from "./admin/admin-source.ts";
-import { adminView } from "./admin-view.ts";
+import { adminView, ejectedByUpstream } from "./admin-view.ts";
 import { advertisedAddress } from "./advertised-address.ts";
 import { watchApp } from "./app-side.ts";
 import { Control } from "./control.ts";
@@ -32,6 +32,7 @@ import type { Registrar } from "./registrar.ts";
 import type { ManagedChains } from "./routing/chain-source.ts";
 import type { MethodTraits } from "./routing/snapshot.ts";
 import type { SidecarSettings } from "./settings.ts";
+import { ejectionGauge } from "./telemetry/ejection-gauge.ts";
 
 export interface SidecarParams {
   readonly settings: SidecarSettings;
@@ -111,6 +112,7 @@ export class Sidecar {
     this.#pid = params.pid;
     this.#backend = backend;
     this.#registry = backend.registry;
+    ejectionGauge(observation.registry, () => ejectedByUpstream(this.#data));
     this.#data = new DataPlane(settings, {
       clock,
       random: systemRandom,
@@ -123,9 +125,9 @@ export class Sidecar {
       recorders,
       want: (upstream) => this.#control?.want(upstream),
       onRetry: (routed, outcome) => metrics.countRetry(routed, outcome),
-      onAdmissionChange: (target, { accrual }) => {
-        if (accrual.state === "ejected") metrics.countEjection(target);
-        log.info("endpoint changed admission", { endpoint: target.endpoint.id, state: accrual.state });
+      onAdmissionChange: (target, { state, method, reason }) => {
+        if (reason !== undefined) metrics.countEjection(target, reason);
+        log.info("endpoint changed admission", { endpoint: target.endpoint.id, state, method, reason });
       },
       onForcedClose: (reason) => {
         metrics.countForcedClose(reason);

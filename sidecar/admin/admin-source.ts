@@ -52,6 +52,7 @@ export interface AdminEndpoint {
   readonly address: string;
   readonly version: string;
   readonly health: "passing" | "warning" | "critical";
-  readonly admission: "admitted" | "probing" | "ejected";
+  /** `admitted`, `probing` or `ejected`; behind `admitted; ` the methods that are out by themselves. */
+  readonly admission: string;
   readonly active: number;
 }

@@ -1,77 +1,119 @@
-// Chooses an endpoint for each try. Sits inside retry, so that every try picks afresh, and outside gate, which counts
-// what becomes of it. The next failover target is used only when no target before it has a healthy endpoint.
+// Chooses an endpoint for each try, by the policy of the route's resolver. Sits inside retry, so that every try picks
+// afresh, and outside gate, which counts what becomes of it. Guarantees, for every policy:
+//   - an endpoint that the registry calls critical, or of weight 0, gets nothing
+//   - one that the call has tried only when nothing else is left; of those that the breaker ejected and of failover
+//     targets, what usable-endpoints.ts says
+// All that is known of endpoints here is this worker's own.
+//
+// Hot: runs once for every try; makes no object but the EndpointCall (bench/micro/balance.ts).
 
 import type { Clock } from "../../common/clock.ts";
+import type { Random } from "../../common/random.ts";
 import type { EndpointCall, RoutedCall } from "../call.ts";
+import { noteDecision } from "../decision.ts";
 import type { Endpoint } from "../discovery/registry.ts";
 import { ProxyFailure } from "../failure.ts";
+import type { Balancer } from "../routing/policy/balance-policy.ts";
 import type { Candidates } from "../routing/route-table.ts";
 import type { Layer } from "../stack.ts";
 import type { EndpointStates } from "./endpoint-states.ts";
-import { mayTry } from "./failure-accrual.ts";
+import { pickByHash } from "./pick-by-hash.ts";
+import { pickLeastRequest } from "./pick-least-request.ts";
+import { pickPeakEwma } from "./pick-peak-ewma.ts";
+import type { Ask, Picker, Pool } from "./pick-pool.ts";
+import { pickRandom } from "./pick-random.ts";
 import { pickRoundRobin } from "./pick-round-robin.ts";
+import { Pools } from "./pools.ts";
+import { requestHash } from "./request-hash.ts";
+import { UsableEndpoints } from "./usable-endpoints.ts";
+
+export interface BalanceDeps {
+  readonly states: EndpointStates;
+  readonly clock: Clock;
+  readonly random: Random;
+}
 
 /**
  * What is worked out once for the candidates of a snapshot and kept as long as they are: shared by all methods of a
  * route.
  */
 interface Rotation {
-  /** Healthy endpoints, an endpoint of weight n standing n times. */
-  readonly endpoints: readonly Endpoint[];
-  turn: number;
+  /** By target, in order of preference; undefined for one without healthy endpoints. */
+  readonly pools: readonly (Pool | undefined)[];
+  readonly pick: Picker;
 }
 
-export function balance(states: EndpointStates, clock: Clock): Layer<RoutedCall, EndpointCall> {
+export function balance(deps: BalanceDeps): Layer<RoutedCall, EndpointCall> {
+  const { states, clock, random } = deps;
   const rotations = new WeakMap<Candidates["targets"], Rotation>();
+  const pools = new Pools(deps);
+  const usableEndpoints = new UsableEndpoints(states);
+  const ask: Ask = { nowMs: 0, tried: none, slowStartMs: 0, hash: undefined, out: undefined, random };
 
-  function rotationOf(candidates: Candidates): Rotation {
+  function rotationOf({ candidates, route: { balancer } }: RoutedCall): Rotation {
     let rotation = rotations.get(candidates.targets);
     if (rotation === undefined) {
-      rotation = { endpoints: healthyEndpoints(candidates), turn: 0 };
+      rotation = {
+        pools: candidates.targets.map(({ endpoints }) => pools.of(endpoints, balancer)),
+        pick: pickerOf(balancer),
+      };
       rotations.set(candidates.targets, rotation);
     }
     return rotation;
   }
 
+  /** Fills in what the call asks. */
+  function prepare({ route, call, tried }: RoutedCall): void {
+    const { balancer, policy } = route;
+    ask.nowMs = clock.nowMs();
+    ask.tried = tried;
+    ask.slowStartMs = policy.balance.slowStartMs;
+    const isHashed = balancer.kind === "ring_hash" || balancer.kind === "maglev";
+    ask.hash = isHashed ? requestHash(call.fields, balancer.hash) : undefined;
+  }
+
   return (next) =>
     function balance(routed) {
-      const rotation = rotationOf(routed.candidates);
-      if (rotation.endpoints.length === 0) return Promise.reject(noEndpoint(routed));
-      const nowMs = clock.nowMs();
-      const endpoint = pickRoundRobin({
-        endpoints: rotation.endpoints,
-        turn: rotation.turn++,
-        tried: routed.tried,
-        mayTry: (candidate) => mayTry(states.of(candidate).accrual, nowMs),
-      });
+      const { pools, pick } = rotationOf(routed);
+      prepare(routed);
+      const usable = usableEndpoints.of(routed, ask.nowMs);
+      const pool = pools[usable.target];
+      if (pool === undefined) return Promise.reject(noEndpoint(routed));
+      if (usable.panic !== undefined) noteDecision(routed.call, "panic", ask.nowMs, usable.panic);
+      ask.out = usable.out;
+      // A first try may be the probe of an endpoint whose time out is over: a further one has had its bad luck.
+      const due = routed.attempt === 1 ? usable.due : undefined;
+      const endpoint = due ?? pool.members[pickFrom(pool, pick, ask)]!.endpoint;
       routed.call.notes.endpoint = endpoint;
       return next({ routed, endpoint });
     };
 }
 
-/** The endpoints of the first target that has a healthy one; pure. */
-export function healthyEndpoints(candidates: Candidates): readonly Endpoint[] {
-  for (const target of candidates.targets) {
-    const healthy = target.endpoints.filter((endpoint) => endpoint.health !== "critical" && endpoint.weight > 0);
-    if (healthy.length > 0) return inRotation(healthy);
-  }
-  return [];
+/** By the policy; one that was tried when all others that are let through have been. */
+function pickFrom(pool: Pool, pick: Picker, ask: Ask): number {
+  const index = pick(pool, ask);
+  if (index !== -1) return index;
+  ask.tried = none;
+  return pick(pool, ask);
 }
 
-/** Spreads each endpoint by its weight, so that a turn through the list serves each its share. */
-function inRotation(endpoints: readonly Endpoint[]): readonly Endpoint[] {
-  const most = Math.max(...endpoints.map((endpoint) => endpoint.weight));
-  if (endpoints.every((endpoint) => endpoint.weight === most)) return endpoints;
-  // Weights are scaled so that the list stays short; an endpoint that has any weight keeps one turn.
-  const scale = Math.min(1, maxTurns / most);
-  const rounds: Endpoint[] = [];
-  for (let round = 0; round < Math.ceil(most * scale); round++) {
-    for (const endpoint of endpoints) if (round < Math.max(1, endpoint.weight * scale)) rounds.push(endpoint);
-  }
-  return rounds;
-}
+const none: readonly Endpoint[] = [];
 
-const maxTurns = 100;
+function pickerOf(balancer: Balancer): Picker {
+  switch (balancer.kind) {
+    case "peak_ewma":
+      return pickPeakEwma;
+    case "least_request":
+      return pickLeastRequest(balancer.choices);
+    case "round_robin":
+      return pickRoundRobin;
+    case "random":
+      return pickRandom;
+    case "ring_hash":
+    case "maglev":
+      return pickByHash;
+  }
+}
 
 function noEndpoint(routed: RoutedCall): ProxyFailure {
   const { route, candidates } = routed;

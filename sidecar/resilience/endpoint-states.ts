@@ -9,6 +9,7 @@
 
 import type { Endpoint } from "../discovery/registry.ts";
 import { Admission } from "./admission.ts";
+import { EndpointLoad } from "./endpoint-load.ts";
 import type { Accrual } from "./failure-accrual.ts";
 
 /** A service with more methods than this has the rest judged together. */
@@ -17,6 +18,8 @@ const maxMethods = 256;
 export class EndpointState {
   /** Calls under way, streams included. */
   active = 0;
+  /** What it costs a caller at present. */
+  readonly load = new EndpointLoad();
   readonly whole = new Admission("");
   /** No longer named by any snapshot; calls to it may still end. */
   isForgotten = false;

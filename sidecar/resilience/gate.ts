@@ -1,50 +1,192 @@
 // Stands before one endpoint: counts the calls that are under way there and feeds each outcome to the endpoint's
-// failure accrual. Sits inside balance, because only here the endpoint is known, and sees every try by itself.
+// admissions: the method's own, and that of the endpoint as a whole (ejection-verdict.ts says what concerns which).
+// Sits inside balance, because only here the endpoint is known, and sees every try by itself.
+//
+// An ejected endpoint keeps its connections: nothing here closes any, and a probe finds them open. What is judged are
+// calls that were let through: an answer to one that began before the last change of state, or that was sent although
+// the endpoint was out (panic), changes nothing.
+//
+// Hot: runs once per try.
 
 import type { Clock } from "../../common/clock.ts";
 import type { Random } from "../../common/random.ts";
 import { asFailure } from "../as-failure.ts";
-import type { EndpointCall, Outcome } from "../call.ts";
+import type { EndpointCall, Outcome, Reply } from "../call.ts";
+import { type DecisionKind, noteDecision } from "../decision.ts";
 import type { Layer } from "../stack.ts";
+import type { Admission } from "./admission.ts";
+import { type CapReading, isCapped, readCap } from "./ejection-cap.ts";
+import { endpointVerdict, methodVerdict, type Verdict } from "./ejection-verdict.ts";
 import type { EndpointState, EndpointStates } from "./endpoint-states.ts";
-import { afterSend, afterVerdict, verdictOf } from "./failure-accrual.ts";
+import {
+  type Accrual,
+  afterEjection,
+  afterSend,
+  afterVerdict,
+  type EjectionReason,
+  ejectionReason,
+} from "./failure-accrual.ts";
+
+/** An endpoint went from one state to another, as a whole or for one method. */
+export interface AdmissionChange {
+  /** A path; empty: all methods; `other`: those that no descriptor knows. */
+  readonly method: string;
+  readonly state: Accrual["state"];
+  /** Why it was ejected; undefined for the other states. */
+  readonly reason: EjectionReason | undefined;
+}
 
 export interface GateDeps {
   readonly states: EndpointStates;
   readonly clock: Clock;
   readonly random: Random;
   /** Told when an endpoint changes between admitted, ejected and probing. */
-  onAdmissionChange(target: EndpointCall, state: EndpointState): void;
+  onAdmissionChange(target: EndpointCall, change: AdmissionChange): void;
 }
 
+/** A try under way. */
+interface Begun {
+  readonly target: EndpointCall;
+  readonly state: EndpointState;
+  readonly own: Admission;
+  /** The version of all admissions when it was sent; `uncounted` when it was not let through. */
+  readonly version: number;
+}
+
+const uncounted = -1;
+
 export function gate(deps: GateDeps): Layer<EndpointCall> {
-  const { states, clock, random } = deps;
-
-  function record(target: EndpointCall, state: EndpointState, outcome: Outcome): void {
-    state.active--;
-    const before = state.accrual;
-    state.accrual = afterVerdict(before, verdictOf(outcome), target.routed.route.policy.ejection, {
-      nowMs: clock.nowMs(),
-      random: random(),
-    });
-    if (before.state !== state.accrual.state) deps.onAdmissionChange(target, state);
-  }
-
+  const turnstile = new Turnstile(deps);
   return (next) =>
     async function gate(target) {
-      const state = states.of(target.endpoint);
-      const before = state.accrual;
-      state.accrual = afterSend(before, clock.nowMs());
-      if (before.state !== state.accrual.state) deps.onAdmissionChange(target, state);
-      state.active++;
+      const begun = turnstile.enter(target);
       try {
         const reply = await next(target);
-        reply.onEnd((outcome) => record(target, state, outcome));
+        turnstile.replied(begun, reply);
+        reply.onEnd((outcome) => turnstile.leave(begun, outcome));
         return reply;
       } catch (error) {
         const failure = asFailure(error, target.routed.call);
-        record(target, state, { status: failure.status, httpStatus: 0, failure: failure.kind });
+        turnstile.leave(begun, { status: failure.status, httpStatus: 0, failure: failure.kind });
         throw error;
       }
     };
+}
+
+class Turnstile {
+  readonly #deps: GateDeps;
+
+  constructor(deps: GateDeps) {
+    this.#deps = deps;
+  }
+
+  enter(target: EndpointCall): Begun {
+    const { states } = this.#deps;
+    const { routed } = target;
+    const state = states.of(target.endpoint);
+    const own = state.ofMethod(routed.call.path, routed.candidates.traits !== undefined);
+    state.active++;
+    if (!states.isAnyOut) return { target, state, own, version: states.version };
+    const isLetIn = this.#mayEnter(state.whole) && this.#mayEnter(own);
+    if (isLetIn) {
+      this.#probe(target, state, state.whole);
+      this.#probe(target, state, own);
+    }
+    return { target, state, own, version: isLetIn ? states.version : uncounted };
+  }
+
+  /** A header is all the proof there may be for long: of life, and for a stream that its method is served. */
+  replied(begun: Begun, reply: Reply): void {
+    const { state, own, target } = begun;
+    if (state.whole.accrual.state === "probing") this.#judge(begun, state.whole, "success");
+    if (own.accrual.state === "probing" && !reply.endsWithHead && target.routed.candidates.traits?.kind !== "unary") {
+      this.#judge(begun, own, "success");
+    }
+  }
+
+  leave(begun: Begun, outcome: Outcome): void {
+    const { state, own } = begun;
+    state.active--;
+    if (begun.version === uncounted) return;
+    this.#judge(begun, state.whole, endpointVerdict(outcome));
+    this.#judge(begun, own, methodVerdict(outcome));
+  }
+
+  #mayEnter({ accrual }: Admission): boolean {
+    return accrual.state === "admitted" || this.#deps.clock.nowMs() >= accrual.untilMs;
+  }
+
+  #probe(target: EndpointCall, state: EndpointState, admission: Admission): void {
+    const { states, clock } = this.#deps;
+    const before = admission.accrual;
+    const nowMs = clock.nowMs();
+    const after = afterSend(before, nowMs);
+    if (after === before) return;
+    states.move(state, admission, after);
+    noteDecision(target.routed.call, "probe", nowMs, `${target.endpoint.id} ${nameOf(admission)}`);
+    if (before.state !== after.state) this.#changed(target, admission, undefined);
+  }
+
+  #judge(begun: Begun, admission: Admission, verdict: Verdict): void {
+    const before = admission.accrual;
+    if (before.state === "ejected" || begun.version < admission.since) return;
+    const { clock, states } = this.#deps;
+    const { target, state } = begun;
+    const policy = target.routed.route.policy.ejection;
+    const nowMs = clock.nowMs();
+    if (policy.successRatePercent > 0 && verdict !== "neutral" && verdict !== "silence") {
+      admission.rate.record(verdict !== "success", nowMs, policy.windowMs);
+    }
+    const reason = ejectionReason(before, verdict, policy, admission.rate);
+    if (reason !== undefined && this.#eject(begun, admission, reason)) return;
+    const after = afterVerdict(before, verdict, nowMs);
+    if (after === before) return;
+    states.move(state, admission, after);
+    if (before.state !== after.state) this.#changed(target, admission, undefined);
+  }
+
+  /** False when too many others are out. */
+  #eject({ target, state }: Begun, admission: Admission, reason: EjectionReason): boolean {
+    const { clock, random, states } = this.#deps;
+    const { endpoint, routed } = target;
+    const policy = routed.route.policy.ejection;
+    const nowMs = clock.nowMs();
+    const before = admission.accrual;
+    // A failed probe takes nobody out who was not out before.
+    if (reason !== "probe") {
+      const cap = readCap(target, states, admission);
+      if (isCapped(cap, policy.maxEjectedPercent)) {
+        this.#note(target, "eject_capped", `${endpoint.id} ${nameOf(admission)}: ${outOf(cap)}`);
+        return false;
+      }
+    }
+    const { failures, calls } = admission.rate;
+    const after = afterEjection(before, policy, { nowMs, random: random() });
+    states.move(state, admission, after);
+    const why = reason === "success_rate" ? `${failures} of ${calls} calls failed` : wordsOf(reason, policy);
+    const lengthMs = Math.round(after.untilMs - nowMs);
+    this.#note(target, "ejected", `${endpoint.id} ${nameOf(admission)} for ${lengthMs} ms: ${why}`);
+    this.#changed(target, admission, reason);
+    return true;
+  }
+
+  #note({ routed }: EndpointCall, kind: DecisionKind, detail: string): void {
+    noteDecision(routed.call, kind, this.#deps.clock.nowMs(), detail);
+  }
+
+  #changed(target: EndpointCall, { method, accrual }: Admission, reason: EjectionReason | undefined): void {
+    this.#deps.onAdmissionChange(target, { method, state: accrual.state, reason });
+  }
+}
+
+function nameOf({ method }: Admission): string {
+  return method === "" ? "all methods" : method;
+}
+
+function wordsOf(reason: "consecutive" | "probe", policy: { readonly consecutiveFailures: number }): string {
+  return reason === "probe" ? "its probe failed" : `${policy.consecutiveFailures} failures in a row`;
+}
+
+function outOf({ size, out }: CapReading): string {
+  return `${out} of ${size} endpoints out already`;
 }

@@ -152,6 +152,17 @@ export function resolveRoute(
   return undefined;
 }
 
+/**
+ * Where a call goes that is for one subset of the upstream's own service, whatever the splits say: a leg that the
+ * call's path leads to before any other. A leg of weight 0 counts. Undefined when the chain does not name the subset.
+ */
+export function resolveSubset(table: RouteTable, path: string, subset: string): RouteDecision | undefined {
+  const isIts = ({ common }: Leg) => common.subset === subset && common.service === table.upstream;
+  const legs = table.rules.map((rule) => rule.legs.find(isIts));
+  const leg = legs.find((its, index) => its !== undefined && table.rules[index]!.matchesPath(path)) ?? legs.find((its) => its);
+  return leg && decisionFor(leg, path, table.methods.get(path));
+}
+
 function pickLeg(step: Step, random: Random): RouteDecision | undefined {
   const { upTo, decisions } = step;
   const last = upTo.length - 1;

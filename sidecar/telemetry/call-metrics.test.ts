@@ -63,12 +63,12 @@ describe("call metrics", () => {
       deadlineAtMs: Number.POSITIVE_INFINITY,
     };
     metrics.countRetry(routed, { status: 14, httpStatus: 0, failure: "connection_lost" });
-    metrics.countEjection({ routed, endpoint: call.notes.endpoint! });
+    metrics.countEjection({ routed, endpoint: call.notes.endpoint! }, "consecutive");
     metrics.countForcedClose("too_many_pings");
     metrics.countRefusedStream("concurrent_streams");
     const at = 'upstream="quoter",service="quote-query",subset="v1"';
     expect(text()).toContain(`ferry_retries_total{${at},grpc_status="UNAVAILABLE",failure="connection_lost"} 1\n`);
-    expect(text()).toContain(`ferry_endpoint_ejections_total{${at}} 1\n`);
+    expect(text()).toContain(`ferry_endpoint_ejections_total{${at},reason="consecutive"} 1\n`);
     expect(text()).toContain('ferry_forced_closes_total{reason="too_many_pings"} 1\n');
     expect(text()).toContain('ferry_streams_refused_total{reason="concurrent_streams"} 1\n');
   });

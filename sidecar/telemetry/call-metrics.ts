@@ -26,8 +26,8 @@ export interface CallMetrics {
   readonly recorder: Recorder;
   /** A further try of a call, after one that ended like `outcome`. */
   countRetry(routed: RoutedCall, outcome: Outcome): void;
-  /** An endpoint was ejected. */
-  countEjection(target: EndpointCall): void;
+  /** An endpoint was ejected, for one method or all, by `reason`, one of a small fixed set. */
+  countEjection(target: EndpointCall, reason: string): void;
   /** This sidecar closed a connection because of `reason`, one of a small fixed set. */
   countForcedClose(reason: string): void;
   /** This sidecar refused or reset one stream because of a limit, one of a small fixed set. */
@@ -74,8 +74,8 @@ export function callMetrics({ registry, service, isKnownMethod }: CallMetricsDep
   });
   const ejections = registry.counter({
     name: "ferry_endpoint_ejections_total",
-    help: "How often an endpoint was taken out of balancing because its calls failed.",
-    labels: ["upstream", "service", "subset"],
+    help: "How often this worker took an endpoint out of balancing, for all methods or one, because its calls failed.",
+    labels: ["upstream", "service", "subset", "reason"],
   });
   const inbound = new TargetMetrics({ direction: "inbound", upstream: "", service, subset: "" }, undefined);
   const unrouted = new TargetMetrics({ direction: "outbound", upstream: "", service: "", subset: "" }, undefined);
@@ -111,8 +111,8 @@ export function callMetrics({ registry, service, isKnownMethod }: CallMetricsDep
       const { upstream, service: routed, subset } = route;
       retries.child(upstream, routed, subset, statusName(outcome.status), outcome.failure ?? "").value++;
     },
-    countEjection({ routed: { route } }) {
-      ejections.child(route.upstream, route.service, route.subset).value++;
+    countEjection({ routed: { route } }, reason) {
+      ejections.child(route.upstream, route.service, route.subset, reason).value++;
     },
     ...breachMetrics(registry),
   };

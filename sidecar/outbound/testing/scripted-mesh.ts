@@ -4,6 +4,7 @@
 import { seededRandom } from "../../../common/random.ts";
 import { TestingClock } from "../../../common/testing-clock.ts";
 import type { Call, Outcome, Reply } from "../../call.ts";
+import type { DecisionKind } from "../../decision.ts";
 import type { Endpoint } from "../../discovery/registry.ts";
 import { prefixMessage } from "../../grpc/message-frames.ts";
 import { type BodySink, type BodySource, emptyBody } from "../../http2/body.ts";
@@ -13,6 +14,7 @@ import { fieldValue, HeaderField, type HeaderFields } from "../../http2/header-f
 import type { RequestSender } from "../../http2/request-sender.ts";
 import { ReceivedCall } from "../../received-call.ts";
 import { EndpointStates } from "../../resilience/endpoint-states.ts";
+import type { AdmissionChange } from "../../resilience/gate.ts";
 import type { LoadBalancer } from "../../routing/discovery-chain.ts";
 import { type CallPolicy, defaultCallPolicy } from "../../routing/policy/call-policy.ts";
 import type { MethodTraits, Snapshot } from "../../routing/snapshot.ts";
@@ -22,9 +24,11 @@ import { Upstreams } from "../upstreams.ts";
 
 /** What an endpoint does with one request. */
 export type Answer =
-  | { readonly kind: "trailers_only"; readonly status: number; readonly failure?: string }
+  | { readonly kind: "trailers_only"; readonly status: number; readonly failure?: string; readonly pushback?: string }
   /** A header, perhaps a message, then trailers. */
-  | { readonly kind: "status"; readonly status: number; readonly message?: string }
+  | { readonly kind: "status"; readonly status: number; readonly message?: string; readonly pushback?: string }
+  /** Not gRPC: `:status` and a page. */
+  | { readonly kind: "http"; readonly status: number }
   | { readonly kind: "refuse_connection" }
   | { readonly kind: "refuse_stream" }
   | { readonly kind: "lose_connection" }
@@ -36,11 +40,14 @@ export type Answer =
   /** RST_STREAM with CANCEL. */
   | { readonly kind: "cancel_stream" }
   | { readonly kind: "never" }
+  /** A header at once; what else there is of that answer so much later. */
+  | { readonly kind: "early_head"; readonly afterMs: number; readonly answer: Answer }
   /** That answer, so much later. */
   | { readonly kind: "later"; readonly afterMs: number; readonly answer: Answer };
 
 export interface Sent {
   readonly endpoint: string;
+  readonly atMs: number;
   readonly fields: HeaderFields;
   readonly cancelled: boolean;
   readonly body: string;
@@ -69,7 +76,11 @@ function changedPolicy(changes: PolicyChanges = {}): CallPolicy {
     topic,
     { ...values, ...changes[topic as keyof CallPolicy] },
   ]);
-  return Object.fromEntries(topics);
+  // Retries wait a random time: where a test does not say how long, none, so that it need not move the clock.
+  const { retry } = changes;
+  const isTimed = retry?.baseMs !== undefined || retry?.maxMs !== undefined || retry?.schedule !== undefined;
+  const policy: CallPolicy = Object.fromEntries(topics);
+  return isTimed ? policy : { ...policy, retry: { ...policy.retry, baseMs: 0 } };
 }
 
 export interface ServeOptions {
@@ -86,9 +97,13 @@ export class ScriptedMesh implements RequestSender {
   readonly clock = new TestingClock();
   readonly upstreams: Upstreams;
   readonly states = new EndpointStates();
-  readonly sent: { endpoint: string; fields: HeaderFields; cancelled: boolean; body: string }[] = [];
+  readonly sent: { endpoint: string; atMs: number; fields: HeaderFields; cancelled: boolean; body: string }[] = [];
   readonly outcomes: Outcome[] = [];
+  /** What was noted about calls that have ended. */
+  readonly decisions: DecisionKind[] = [];
   readonly changes: string[] = [];
+  /** The changes with method and reason. */
+  readonly admissions: ({ readonly endpoint: string } & AdmissionChange)[] = [];
   /** Added to every answer's time; for simulations, which draw it from a distribution. */
   delayMs: (endpoint: string) => number = () => 0;
   readonly #scripts = new Map<string, Answer[]>();
@@ -106,10 +121,18 @@ export class ScriptedMesh implements RequestSender {
         upstreams: this.upstreams,
         states: this.states,
         sender: this,
-        recorders: [(ended) => this.outcomes.push(ended.outcome)],
+        recorders: [
+          ({ outcome, call }) => {
+            this.outcomes.push(outcome);
+            this.decisions.push(...(call.notes.decisions ?? []).map(({ kind }) => kind));
+          },
+        ],
         upstreamOf: (call) => call.authority || undefined,
         onRetry: () => {},
-        onAdmissionChange: (target, state) => this.changes.push(`${target.endpoint.id} ${state.accrual.state}`),
+        onAdmissionChange: ({ endpoint }, change) => {
+          this.changes.push(`${endpoint.id} ${change.state}`);
+          this.admissions.push({ endpoint: endpoint.id, ...change });
+        },
         reportDefect: (error) => {
           throw error;
         },
@@ -152,8 +175,8 @@ export class ScriptedMesh implements RequestSender {
     this.upstreams.apply(snapshot);
   }
 
-  /** Begins a call of /s/M with body `hello`. */
-  start(header: Record<string, string> = {}): StartedCall {
+  /** Begins a call of /s/M, by default with body `hello`. */
+  start(header: Record<string, string> = {}, body: BodySource = textBody("hello")): StartedCall {
     const all = {
       ":method": "POST",
       ":path": "/s/M",
@@ -163,7 +186,7 @@ export class ScriptedMesh implements RequestSender {
     };
     const fields = Object.entries(all).map(([name, value]) => new HeaderField(name, value));
     const call = new ReceivedCall(
-      { fields, body: textBody("hello"), endsWithHead: false, peer: undefined },
+      { fields, body, endsWithHead: false, peer: undefined },
       {
         nowMs: () => this.clock.nowMs(),
         randomHex: (bytes) => String(++this.#ids).padStart(bytes * 2, "0"),
@@ -186,7 +209,7 @@ export class ScriptedMesh implements RequestSender {
     body: BodySource | undefined,
     listener: ReplyListener,
   ) {
-    const sent = { endpoint: host, fields, cancelled: false, body: "" };
+    const sent = { endpoint: host, atMs: this.clock.nowMs(), fields, cancelled: false, body: "" };
     this.sent.push(sent);
     const script = this.#scripts.get(host) ?? [];
     const answer = script.length > 1 ? script.shift()! : script[0]!;
@@ -195,8 +218,12 @@ export class ScriptedMesh implements RequestSender {
     const exchange = new Exchange(listener);
     const afterMs = this.delayMs(host) + (answer.kind === "later" ? answer.afterMs : 0);
     const played = answer.kind === "later" ? answer.answer : answer;
-    if (afterMs > 0) this.clock.after(afterMs, () => exchange.play(played));
-    else queueMicrotask(() => exchange.play(played));
+    const play = () => {
+      exchange.play(played);
+      if (played.kind === "early_head") this.clock.after(played.afterMs, () => exchange.play(played.answer));
+    };
+    if (afterMs > 0) this.clock.after(afterMs, play);
+    else queueMicrotask(play);
     return {
       cancel: () => {
         sent.cancelled = true;
@@ -222,6 +249,7 @@ class Exchange implements BodySource {
     switch (answer.kind) {
       case "trailers_only": {
         const extra = answer.failure === undefined ? [] : [new HeaderField("x-ferry-failure", answer.failure)];
+        extra.push(...pushbackFields(answer.pushback));
         this.#isOver = true;
         this.#listener.head(
           [...head, new HeaderField("grpc-status", String(answer.status)), ...extra],
@@ -234,12 +262,23 @@ class Exchange implements BodySource {
       case "status": {
         this.#head();
         if (answer.message !== undefined) this.#push((sink) => sink.data(Buffer.from(answer.message!), false));
-        const trailers = [new HeaderField("grpc-status", String(answer.status))];
+        const trailers = [new HeaderField("grpc-status", String(answer.status)), ...pushbackFields(answer.pushback)];
         this.#isOver = true;
         this.#push((sink) => sink.trailers(trailers));
         this.#listener.ended(trailers, undefined);
         return;
       }
+      case "http":
+        this.#hasHead = true;
+        this.#listener.head([new HeaderField(":status", String(answer.status))], false, this);
+        if (this.#isOver) return;
+        this.#isOver = true;
+        this.#push((sink) => sink.data(Buffer.from("page"), true));
+        this.#listener.ended(undefined, undefined);
+        return;
+      case "early_head":
+        this.#head();
+        return;
       case "refuse_connection":
         this.fail(new StreamError(ErrorCode.REFUSED_STREAM, "connection", "connect refused", true));
         return;
@@ -291,6 +330,7 @@ class Exchange implements BodySource {
   cancel(): void {}
 
   #head(): void {
+    if (this.#hasHead) return;
     this.#hasHead = true;
     this.#listener.head(head, false, this);
   }
@@ -299,6 +339,10 @@ class Exchange implements BodySource {
     if (this.#sink === undefined) this.#pending.push(event);
     else event(this.#sink);
   }
+}
+
+function pushbackFields(value: string | undefined): HeaderField[] {
+  return value === undefined ? [] : [new HeaderField("grpc-retry-pushback-ms", value)];
 }
 
 const head: HeaderFields = [new HeaderField(":status", "200"), new HeaderField("content-type", "application/grpc")];
