@@ -7,6 +7,10 @@ import type { Call } from "./call.ts";
 
 export const decisions = {
   retry: "A try failed and another one was made.",
+  retry_budget_spent:
+    "A try failed and another one could have been made, but the service's retry budget was spent: the answer is the caller's.",
+  retry_pushed_back: "A try failed and its upstream asked not to try again (`grpc-retry-pushback-ms`).",
+  retry_too_late: "A try failed and the wait before another one would have outlasted the deadline.",
   queued: "No place was free for the call, so it waited for one.",
   shed: "No place was free for the call, and none to wait in: it was refused.",
   rate_limited: "The caller had used up its rate, so the call was refused.",
@@ -20,6 +24,10 @@ export const decisions = {
   would_refuse_early: "The call had less time left than half of its method's calls take, and was sent all the same.",
   early_refusal_withheld:
     "The call would have been refused for its short time, but one in five of the method's calls had been.",
+  mirror: "The call was chosen to be sent to a second target as well, as a copy (`ferry_mirror`).",
+  hedge: "The first try took longer than most, so a second one was sent to another endpoint (`ferry_hedge`).",
+  hedge_won: "The second try's answer was the first to come.",
+  hedge_withheld: "The first try took longer than most, but no second one could be sent.",
 } as const satisfies Record<string, string>;
 
 export type DecisionKind = keyof typeof decisions;

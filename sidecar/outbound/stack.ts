@@ -13,8 +13,11 @@ import { earlyRefusal } from "../resilience/early-refusal.ts";
 import type { EndpointStates } from "../resilience/endpoint-states.ts";
 import { fault } from "../resilience/fault.ts";
 import { type GateDeps, gate } from "../resilience/gate.ts";
+import { hedge } from "../resilience/hedge.ts";
 import { LatencyWindows, observeLatency } from "../resilience/latency-windows.ts";
 import { CallLimits, limit } from "../resilience/limit.ts";
+import { type MirrorDeps, mirror } from "../resilience/mirror.ts";
+import { MirrorPlaces } from "../resilience/mirror-places.ts";
 import { type RetryDeps, retry } from "../resilience/retry.ts";
 import { RetryBudgets } from "../resilience/retry-budgets.ts";
 import { shed } from "../resilience/shed.ts";
@@ -23,11 +26,14 @@ import { type Layer, type Service, stack } from "../stack.ts";
 import { type Recorder, record } from "../telemetry/record.ts";
 import { dial } from "./dial.ts";
 import { type RouteDeps, route } from "./route.ts";
+import { sendMirrored } from "./send-mirrored.ts";
 import type { Upstreams } from "./upstreams.ts";
 
 export interface OutboundParams {
   readonly maxCallsInFlight: number;
   readonly maxReplayBytes: number;
+  /** The service that calls go out for, as the next sidecar is told; undefined: it is told nothing. */
+  readonly service?: string;
 }
 
 export interface OutboundDeps {
@@ -38,6 +44,8 @@ export interface OutboundDeps {
   /** Default: of this stack alone. */
   readonly latencies?: LatencyWindows;
   readonly sender: RequestSender;
+  /** Default: copies go out as real calls do, and have places of this stack alone. */
+  readonly mirroring?: Mirroring;
   readonly recorders: readonly Recorder[];
   readonly upstreamOf: RouteDeps["upstreamOf"];
   /** What retries and hedges may cost. Default: of this stack alone. */
@@ -49,6 +57,13 @@ export interface OutboundDeps {
   readonly reportDefect: (error: unknown, requestId: string) => void;
   /** What the gateway answers by itself; a plain sidecar has nothing. */
   readonly answerLocally?: Layer<Call>;
+}
+
+/** What mirrored copies have for themselves, so that no real call is touched by them. */
+export interface Mirroring {
+  readonly sender: RequestSender;
+  readonly places: MirrorPlaces;
+  readonly onMirrored: MirrorDeps["onMirrored"];
 }
 
 export function outboundStack(params: OutboundParams, deps: OutboundDeps): Service<Call> {
@@ -71,18 +86,33 @@ export function outboundStack(params: OutboundParams, deps: OutboundDeps): Servi
     capDeadline(clock, whereOf),
     // Outside of every limit and of retry: a call that waits on purpose takes no real one's place, and none is retried.
     fault({ clock, random, forms: { delay: faultDelay, abort: faultAbort } }),
+    // Inside fault: what is copied is what goes on. Outside of every limit and of retry: once, and in nobody's place.
+    mirror(mirrorDeps(params, deps)),
     // Inside route, which knows the service, outside retry: a call has one place however often it is tried.
     limit({ limits, clock, random }),
     // Inside everything that waits on purpose, outside retry: judges by the time that is left for the first try.
     earlyRefusal(latencies, clock),
     // Outside balance: every try picks a fresh endpoint.
     retry({ clock, random, budgets, maxReplayBytes: params.maxReplayBytes, onRetry: deps.onRetry }),
+    // Inside retry, for which both tries are one, and outside balance, which finds the second another endpoint.
+    hedge({ clock, budgets, maxReplayBytes: params.maxReplayBytes }),
     // Outside gate: it asks which endpoints are admitted, gate counts what became of the choice.
     balance({ states, clock, random }),
     // Innermost but one: sees each try at its endpoint by itself, retried ones too.
     gate({ states, clock, random, onAdmissionChange: deps.onAdmissionChange }),
-    dial(sender, clock),
+    dial(sender, clock, params.service),
   );
 }
 
 const pass: Layer<Call> = (next) => next;
+
+function mirrorDeps({ maxReplayBytes }: OutboundParams, deps: OutboundDeps): MirrorDeps {
+  const { clock, random, upstreams } = deps;
+  const { sender, places, onMirrored } = deps.mirroring ?? {
+    sender: deps.sender,
+    places: new MirrorPlaces(),
+    onMirrored: () => {},
+  };
+  const send = sendMirrored({ clock, random, upstreams, dial: dial(sender, clock) });
+  return { clock, random, places, maxBodyBytes: maxReplayBytes, send, onMirrored };
+}

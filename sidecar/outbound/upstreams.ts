@@ -40,14 +40,19 @@ export class Upstreams {
 
   /** The table of an upstream that nobody declared: asked for now, waited for at most `timeoutMs`. */
   async tableSoon(upstream: string, timeoutMs: number): Promise<RouteTable | undefined> {
+    await Promise.race([this.ask(upstream), wait(this.#deps.clock, timeoutMs)]);
+    return this.#tables.get(upstream);
+  }
+
+  /** Has an upstream that nobody declared watched from now on; resolves when its first table is here. */
+  ask(upstream: string): Promise<void> {
     let arrival = this.#waiting.get(upstream);
     if (arrival === undefined) {
       arrival = new Promise((resolve) => this.#wake.set(upstream, resolve));
       this.#waiting.set(upstream, arrival);
       this.#deps.want(upstream);
     }
-    await Promise.race([arrival, wait(this.#deps.clock, timeoutMs)]);
-    return this.#tables.get(upstream);
+    return arrival;
   }
 
   snapshots(): readonly Snapshot[] {

@@ -159,7 +159,8 @@ export function resolveRoute(
 export function resolveSubset(table: RouteTable, path: string, subset: string): RouteDecision | undefined {
   const isIts = ({ common }: Leg) => common.subset === subset && common.service === table.upstream;
   const legs = table.rules.map((rule) => rule.legs.find(isIts));
-  const leg = legs.find((its, index) => its !== undefined && table.rules[index]!.matchesPath(path)) ?? legs.find((its) => its);
+  const leg =
+    legs.find((its, index) => its !== undefined && table.rules[index]!.matchesPath(path)) ?? legs.find((its) => its);
   return leg && decisionFor(leg, path, table.methods.get(path));
 }
 
