@@ -4,7 +4,8 @@
 import type { DescriptorSource } from "./descriptors/descriptor-source.ts";
 import type { Endpoint, Registry } from "./discovery/registry.ts";
 import type { ChainSource, ChainView } from "./routing/chain-source.ts";
-import { compileSnapshot } from "./routing/compile-snapshot.ts";
+import { compileSnapshot, servicePolicy } from "./routing/compile-snapshot.ts";
+import type { ServicePolicy } from "./routing/policy/call-policy.ts";
 import { servicesOf } from "./routing/route-leg.ts";
 import type { Snapshot } from "./routing/snapshot.ts";
 
@@ -49,6 +50,11 @@ export class Control {
     const upstream: WatchedUpstream = { name, revision: 0, view: undefined, services: [], isDue: false };
     this.#upstreams.set(name, upstream);
     this.#deps.chains.watchChain(name, (view) => this.#onChain(upstream, view), this.#abort.signal);
+  }
+
+  /** Tells what the settings of `service` say, when they are known and after every change of its chain. */
+  watchPolicy(service: string, onChange: (policy: ServicePolicy) => void): void {
+    this.#deps.chains.watchChain(service, (view) => onChange(servicePolicy(view, service)), this.#abort.signal);
   }
 
   /** Ends every watch. */

@@ -7,7 +7,9 @@ import type { Random } from "../common/random.ts";
 import type { Address } from "../common/settings.ts";
 import type { Call } from "./call.ts";
 import { BufferedBytes, processBuffers } from "./http2/buffered-bytes.ts";
+import type { HeaderFields } from "./http2/header-field.ts";
 import type { Limits } from "./http2/limits.ts";
+import { InboundRules } from "./inbound/inbound-rules.ts";
 import { inboundStack } from "./inbound/stack.ts";
 import { serviceOfAuthority } from "./outbound/route.ts";
 import { outboundStack } from "./outbound/stack.ts";
@@ -16,10 +18,12 @@ import type { CallSources } from "./received-call.ts";
 import { refuseTooLarge } from "./refuse-too-large.ts";
 import { EndpointStates } from "./resilience/endpoint-states.ts";
 import type { GateDeps } from "./resilience/gate.ts";
+import { CallLimits } from "./resilience/limit.ts";
 import type { RetryDeps } from "./resilience/retry.ts";
+import type { ServicePolicy } from "./routing/policy/call-policy.ts";
 import type { Snapshot } from "./routing/snapshot.ts";
 import { type CallServer, serveCalls } from "./serve-calls.ts";
-import type { Layer, Service } from "./stack.ts";
+import type { Layer } from "./stack.ts";
 import type { Recorder } from "./telemetry/record.ts";
 import { type Dialer, type DialOptions, plaintextDialer } from "./transport/dial.ts";
 import { type Listening, listenHttp2 } from "./transport/listen.ts";
@@ -29,6 +33,8 @@ import type { TlsListenOptions } from "./transport/tls-accept.ts";
 export interface DataPlaneParams {
   readonly maxCallsInFlight: number;
   readonly maxReplayBytes: number;
+  /** The service that this sidecar stands beside, or a gateway's own; undefined: none. */
+  readonly service?: string;
   /** Of every connection, in and out, instead of the defaults of http2/limits.ts. */
   readonly limits: Partial<Limits>;
 }
@@ -46,6 +52,8 @@ export interface DataPlaneDeps {
   onForcedClose(reason: string, detail: string): void;
   /** One stream was refused or reset by a limit. */
   onRefused(reason: string): void;
+  /** What the ways out take of a request's header; default: all of it. */
+  readonly acceptFields?: (fields: HeaderFields) => HeaderFields;
   /** For listeners of the way out; default: plaintext. */
   readonly listenTls?: TlsListenOptions;
   /** Makes the pool's dialer; default: plaintext. */
@@ -62,6 +70,8 @@ export interface Entrance {
 export class DataPlane {
   readonly upstreams: Upstreams;
   readonly states = new EndpointStates();
+  readonly callLimits = new CallLimits();
+  readonly inboundRules: InboundRules;
   readonly pool: Pool;
   readonly #params: DataPlaneParams;
   readonly #deps: DataPlaneDeps;
@@ -73,7 +83,8 @@ export class DataPlane {
     this.#params = params;
     this.#deps = deps;
     this.upstreams = new Upstreams({ clock: deps.clock, states: this.states, want: (name) => deps.want(name) });
-    const { limits } = params;
+    const { limits, service = "" } = params;
+    this.inboundRules = new InboundRules(service, deps.clock);
     const { clock, makeDialer = plaintextDialer } = deps;
     this.#connections = {
       limits,
@@ -87,16 +98,20 @@ export class DataPlane {
   /** Puts a snapshot in force for the next call. */
   apply(snapshot: Snapshot): void {
     this.upstreams.apply(snapshot);
+    this.callLimits.retain(new Set(this.upstreams.snapshots().flatMap(({ policies }) => Object.keys(policies))));
+  }
+
+  /** Puts the settings of our own service in force for the next call that comes in. */
+  applyOwnPolicy(policy: ServicePolicy): void {
+    this.inboundRules.apply(policy);
   }
 
   /** Opens the way in: every call goes to `app`. */
   openInbound(at: Address, app: Address, appName: string): Promise<Entrance> {
     const { clock, random, recorders, reportDefect } = this.#deps;
     const { maxCallsInFlight } = this.#params;
-    return this.#open(
-      at,
-      inboundStack({ app, appName, maxCallsInFlight }, { clock, random, sender: this.pool, recorders, reportDefect }),
-    );
+    const deps = { clock, random, sender: this.pool, recorders, rules: this.inboundRules, reportDefect };
+    return this.#open(at, serveCalls(inboundStack({ app, appName, maxCallsInFlight }, deps), this.#deps.sources));
   }
 
   /**
@@ -108,24 +123,22 @@ export class DataPlane {
     upstreamOf: (call: Call) => string | undefined = (call) => serviceOfAuthority(call.authority),
     answerLocally?: Layer<Call>,
   ): Promise<Entrance> {
-    const { clock, random, recorders, onRetry, reportDefect, listenTls } = this.#deps;
-    return this.#open(
-      at,
-      outboundStack(this.#params, {
-        clock,
-        random,
-        recorders,
-        onRetry,
-        reportDefect,
-        upstreams: this.upstreams,
-        states: this.states,
-        sender: this.pool,
-        upstreamOf,
-        onAdmissionChange: (target, change) => this.#deps.onAdmissionChange(target, change),
-        ...(answerLocally !== undefined && { answerLocally }),
-      }),
-      listenTls,
-    );
+    const { clock, random, sources, recorders, onRetry, reportDefect, acceptFields, listenTls } = this.#deps;
+    const service = outboundStack(this.#params, {
+      clock,
+      random,
+      recorders,
+      onRetry,
+      reportDefect,
+      upstreams: this.upstreams,
+      states: this.states,
+      limits: this.callLimits,
+      sender: this.pool,
+      upstreamOf,
+      onAdmissionChange: (target, change) => this.#deps.onAdmissionChange(target, change),
+      ...(answerLocally !== undefined && { answerLocally }),
+    });
+    return this.#open(at, serveCalls(service, sources, acceptFields), listenTls);
   }
 
   /** Calls under way, both directions. */
@@ -139,8 +152,7 @@ export class DataPlane {
     await this.pool.close();
   }
 
-  async #open(at: Address, service: Service<Call>, tls?: TlsListenOptions): Promise<Entrance> {
-    const calls = serveCalls(service, this.#deps.sources);
+  async #open(at: Address, calls: CallServer, tls?: TlsListenOptions): Promise<Entrance> {
     const listening = await listenHttp2({
       host: at.host,
       port: at.port,

@@ -19,10 +19,12 @@ export interface OutgoingFacts {
   readonly leftMs: number;
   /** What router, splitter and resolver add, set and remove. */
   readonly changes: readonly HeaderChange[];
+  /** `x-ferry-source` with the name of our own service, instead of what the application states. */
+  readonly source?: HeaderField | undefined;
 }
 
 export function outgoingFields(facts: OutgoingFacts): HeaderFields {
-  const { call, attempt, leftMs, changes } = facts;
+  const { call, attempt, leftMs, changes, source } = facts;
   const fields: HeaderField[] = [];
   let hasRequestId = false;
   let hasAuthority = false;
@@ -38,6 +40,9 @@ export function outgoingFields(facts: OutgoingFacts): HeaderFields {
       case "x-ferry-fault-delay":
       case "x-ferry-fault-abort":
         continue;
+      case "x-ferry-source":
+        if (source !== undefined) continue;
+        break;
       case "host":
         host = field;
         continue;
@@ -60,6 +65,7 @@ export function outgoingFields(facts: OutgoingFacts): HeaderFields {
   // Behind the pseudo fields, as the gRPC specification asks.
   if (leftMs !== Number.POSITIVE_INFINITY) fields.push(new HeaderField("grpc-timeout", formatGrpcTimeout(leftMs)));
   fields.push(new HeaderField("traceparent", traceparentOf(call.trace)));
+  if (source !== undefined) fields.push(source);
   if (!hasRequestId) fields.push(new HeaderField("x-request-id", call.requestId));
   const attemptsBefore = call.previousAttempts + attempt - 1;
   if (attemptsBefore > 0) fields.push(new HeaderField("grpc-previous-rpc-attempts", String(attemptsBefore)));

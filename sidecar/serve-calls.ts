@@ -19,12 +19,18 @@ export interface CallServer {
   endAll(failure: ProxyFailure): void;
 }
 
-export function serveCalls(service: Service<Call>, sources: CallSources): CallServer {
+/** `acceptFields`: what is left of a request's header before anything reads it; default: all of it. */
+export function serveCalls(
+  service: Service<Call>,
+  sources: CallSources,
+  acceptFields?: (fields: HeaderFields) => HeaderFields,
+): CallServer {
   const underWay = new Set<ReceivedCall>();
 
   function serve(stream: ServerStream): void {
+    const fields = acceptFields === undefined ? stream.fields : acceptFields(stream.fields);
     const call = new ReceivedCall(
-      { fields: stream.fields, body: stream.request, endsWithHead: stream.endsWithHead, peer: undefined },
+      { fields, body: stream.request, endsWithHead: stream.endsWithHead, peer: undefined },
       sources,
     );
     underWay.add(call);

@@ -191,6 +191,12 @@ export const sidecarRows = {
     fallback: {} as Partial<Limits>,
     doc: "Limits of connections, of listeners and towards upstreams alike, instead of their defaults; names and reasons are in [SECURITY.md](../../SECURITY.md#limits).",
   },
+  edgeControlHeaders: {
+    env: "FERRY_EDGE_CONTROL_HEADERS",
+    parse: parseOneOf("strip", "keep"),
+    fallback: "strip",
+    doc: "At a gateway, what becomes of x-ferry-* fields of requests (priority, source, injected faults). keep: only where nobody but the mesh and its testers can reach it.",
+  },
   accessLog: {
     env: "FERRY_ACCESS_LOG",
     parse: parseOneOf("on", "off"),

@@ -25,6 +25,7 @@ import { reflect } from "./descriptors/reflect.ts";
 import type { Registry } from "./discovery/registry.ts";
 import { drainEntrance } from "./drain-entrance.ts";
 import { edgeMethods } from "./edge/edge.ts";
+import { withoutControlFields } from "./edge/edge-fields.ts";
 import { GatewayEdge } from "./gateway-edge.ts";
 import { type MeshBackend, openMeshBackend } from "./mesh-backend.ts";
 import { type Observation, startObservation } from "./observation.ts";
@@ -134,6 +135,8 @@ export class Sidecar {
         log.info("connection closed by us", { reason });
       },
       onRefused: (reason) => metrics.countRefusedStream(reason),
+      ...(settings.role === "gateway" &&
+        settings.edgeControlHeaders === "strip" && { acceptFields: withoutControlFields }),
       reportDefect: (error, requestId) => log.error("defect", { error, requestId }),
     });
   }
@@ -170,7 +173,10 @@ export class Sidecar {
     this.#edge?.watch(this.#registry, () => this.#chains?.refresh(), this.#abort.signal);
     if (settings.role === "gateway") this.#control.want(settings.service);
     for (const upstream of settings.upstreams) this.#control.want(upstream.name);
-    if (settings.app !== null && settings.role === "sidecar") this.#watchApp(settings.app);
+    if (settings.app !== null && settings.role === "sidecar") {
+      this.#control.watchPolicy(settings.service, (policy) => this.#data.applyOwnPolicy(policy));
+      this.#watchApp(settings.app);
+    }
   }
 
   get addresses(): SidecarAddresses {

@@ -2,12 +2,15 @@
 
 import type { Clock } from "../../common/clock.ts";
 import type { EndpointCall } from "../call.ts";
+import { HeaderField } from "../http2/header-field.ts";
 import type { RequestSender } from "../http2/request-sender.ts";
 import { outgoingFields } from "../outgoing-fields.ts";
 import { sendRequest } from "../send-request.ts";
 import type { Service } from "../stack.ts";
 
-export function dial(sender: RequestSender, clock: Clock): Service<EndpointCall> {
+/** `service`: who calls, as the next sidecar is told; undefined: nobody says. */
+export function dial(sender: RequestSender, clock: Clock, service?: string): Service<EndpointCall> {
+  const source = service === undefined ? undefined : new HeaderField("x-ferry-source", service);
   return function dial({ routed, endpoint }) {
     const { call, route } = routed;
     const request = {
@@ -19,6 +22,7 @@ export function dial(sender: RequestSender, clock: Clock): Service<EndpointCall>
         attempt: routed.attempt,
         leftMs: routed.deadlineAtMs - clock.nowMs(),
         changes: route.requestHeaders,
+        source,
       }),
       body: call.endsWithHead ? undefined : routed.body,
       clock,

@@ -26,6 +26,11 @@ export class AdaptivePlaces {
     this.#windowStartMs = nowMs;
   }
 
+  /** No window has ended yet. */
+  get isUntaught(): boolean {
+    return this.#state === initialAdaptive;
+  }
+
   /** After a call took its place. */
   entered(): void {
     const { inFlight } = this.own.places;

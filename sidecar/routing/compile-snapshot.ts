@@ -30,15 +30,22 @@ export function compileSnapshot(input: SnapshotInput): Snapshot {
     endpoints[id] = (input.instances.get(target.Service) ?? []).filter(subsetTest(target));
   }
   const policies: Record<string, ServicePolicy> = {};
-  for (const service of servicesOf(chain)) policies[service] = policyOf(input, service);
+  for (const service of servicesOf(chain)) policies[service] = servicePolicy(input, service);
   return { upstream, revision, chain, endpoints, methods, policies };
 }
 
-/** The nearest to the owner wins: default < global < the entry point's service < the service that is called. */
-function policyOf(input: SnapshotInput, service: string): ServicePolicy {
-  const { chain, globalConfig = {}, serviceMeta } = input;
-  const own = serviceMeta?.get(service) ?? {};
-  const entry = chain.ServiceName === service ? {} : (chain.ServiceMeta ?? {});
+/**
+ * The policy of a service that the chain leads to, or of the chain's own. The nearest to the owner wins: default <
+ * global < the entry point's service < the service that is called.
+ */
+export function servicePolicy(
+  { chain, globalConfig = {}, serviceMeta }: Pick<SnapshotInput, "chain" | "globalConfig" | "serviceMeta">,
+  service: string,
+): ServicePolicy {
+  const isEntry = chain.ServiceName === service;
+  // Consul tells a chain's own Meta with the chain, and that of all services only where a chain leads elsewhere.
+  const own = serviceMeta?.get(service) ?? (isEntry ? chain.ServiceMeta : undefined) ?? {};
+  const entry = isEntry ? {} : (chain.ServiceMeta ?? {});
   const layers: SettingLayer[] = [
     { origin: "proxy-defaults global Config", values: globalConfig },
     { origin: `service-defaults ${chain.ServiceName} Meta`, values: entry },
