@@ -106,13 +106,13 @@ export function outboundStack(params: OutboundParams, deps: OutboundDeps): Servi
 
 const pass: Layer<Call> = (next) => next;
 
-function mirrorDeps({ maxReplayBytes }: OutboundParams, deps: OutboundDeps): MirrorDeps {
+function mirrorDeps({ maxReplayBytes, service }: OutboundParams, deps: OutboundDeps): MirrorDeps {
   const { clock, random, upstreams } = deps;
   const { sender, places, onMirrored } = deps.mirroring ?? {
     sender: deps.sender,
     places: new MirrorPlaces(),
     onMirrored: () => {},
   };
-  const send = sendMirrored({ clock, random, upstreams, dial: dial(sender, clock) });
+  const send = sendMirrored({ clock, random, upstreams, dial: dial(sender, clock, service) });
   return { clock, random, places, maxBodyBytes: maxReplayBytes, send, onMirrored };
 }
