@@ -37,6 +37,8 @@ export type Answer =
   | { readonly kind: "break_inside_message" }
   /** A header and that much of a message; nothing follows. */
   | { readonly kind: "message_only"; readonly bytes: number }
+  /** A header, then so many chunks of 16 KiB, as fast as credit comes back; then OK. */
+  | { readonly kind: "flood"; readonly chunks: number }
   /** RST_STREAM with CANCEL. */
   | { readonly kind: "cancel_stream" }
   | { readonly kind: "never" }
@@ -91,6 +93,12 @@ export interface ServeOptions {
   readonly loadBalancer?: LoadBalancer;
   /** By endpoint id; default: 1. */
   readonly weights?: Readonly<Record<string, number>>;
+  /** By endpoint id; default: passing. */
+  readonly health?: Readonly<Record<string, Endpoint["health"]>>;
+  /** Ids of endpoints that belong to a failover target instead of the first. */
+  readonly failover?: readonly string[];
+  /** What is known of other methods, by path. */
+  readonly methods?: Readonly<Record<string, MethodTraits>>;
 }
 
 export class ScriptedMesh implements RequestSender {
@@ -140,16 +148,18 @@ export class ScriptedMesh implements RequestSender {
     );
   }
 
-  /** Puts upstream `s` in force: the endpoints by id, each with its script. */
+  /** Puts upstream `s` in force: the endpoints by id, each with its script; `a/s/N`: what `a` answers to /s/N. */
   serve(scripts: Record<string, Answer[]>, options: ServeOptions = {}) {
-    const endpoints: Endpoint[] = Object.keys(scripts).map((id, index) => ({
+    const failover = options.failover ?? [];
+    const ids = Object.keys(scripts).filter((key) => !key.includes("/"));
+    const endpoints: Endpoint[] = ids.map((id, index) => ({
       id,
       service: "s",
       version: "v1",
       host: id,
       port: 1_000 + index,
       weight: options.weights?.[id] ?? 1,
-      health: "passing",
+      health: options.health?.[id] ?? "passing",
       meta: {},
     }));
     for (const [id, answers] of Object.entries(scripts)) this.#scripts.set(id, [...answers]);
@@ -162,14 +172,18 @@ export class ScriptedMesh implements RequestSender {
         StartNode: "resolver:s",
         Nodes: {
           "resolver:s": {
-            ...{ Type: "resolver", Name: "s", Resolver: { Target: "s" } },
+            ...{ Type: "resolver", Name: "s" },
+            Resolver: { Target: "s", ...(failover.length > 0 && { Failover: { Targets: ["f"] } }) },
             LoadBalancer: options.loadBalancer ?? { Policy: "round_robin" },
           },
         },
-        Targets: { s: { ID: "s", Service: "s" } },
+        Targets: { s: { ID: "s", Service: "s" }, f: { ID: "f", Service: "f" } },
       },
-      endpoints: { s: endpoints },
-      methods: options.traits === undefined ? {} : { "/s/M": options.traits },
+      endpoints: {
+        s: endpoints.filter(({ id }) => !failover.includes(id)),
+        f: endpoints.filter(({ id }) => failover.includes(id)),
+      },
+      methods: { ...(options.traits !== undefined && { "/s/M": options.traits }), ...options.methods },
       policies: { s: { all: changedPolicy(options.policy), methods: [], origins: {} } },
     };
     this.upstreams.apply(snapshot);
@@ -211,7 +225,7 @@ export class ScriptedMesh implements RequestSender {
   ) {
     const sent = { endpoint: host, atMs: this.clock.nowMs(), fields, cancelled: false, body: "" };
     this.sent.push(sent);
-    const script = this.#scripts.get(host) ?? [];
+    const script = this.#scripts.get(host + fieldValue(fields, ":path")) ?? this.#scripts.get(host) ?? [];
     const answer = script.length > 1 ? script.shift()! : script[0]!;
     const isSent = answer.kind !== "refuse_connection";
     if (isSent) body?.attach(collector(sent));
@@ -239,6 +253,9 @@ class Exchange implements BodySource {
   #sink: BodySink | undefined;
   #hasHead = false;
   #isOver = false;
+  #chunksLeft = 0;
+  #credit = 65_535;
+  #isFlooding = false;
 
   constructor(listener: ReplyListener) {
     this.#listener = listener;
@@ -275,6 +292,10 @@ class Exchange implements BodySource {
         this.#isOver = true;
         this.#push((sink) => sink.data(Buffer.from("page"), true));
         this.#listener.ended(undefined, undefined);
+        return;
+      case "flood":
+        this.#chunksLeft = answer.chunks;
+        this.#head();
         return;
       case "early_head":
         this.#head();
@@ -323,9 +344,24 @@ class Exchange implements BodySource {
     this.#sink = sink;
     for (const event of this.#pending) event(sink);
     this.#pending.length = 0;
+    this.#flood();
   }
 
-  grant(): void {}
+  grant(bytes: number): void {
+    this.#credit += bytes;
+    this.#flood();
+  }
+
+  #flood(): void {
+    if (this.#isFlooding || this.#isOver) return;
+    this.#isFlooding = true;
+    for (; this.#chunksLeft > 0 && this.#credit >= floodChunk.length; this.#chunksLeft--) {
+      this.#credit -= floodChunk.length;
+      this.#sink?.data(floodChunk, false);
+      if (this.#chunksLeft === 1) this.play({ kind: "status", status: 0 });
+    }
+    this.#isFlooding = false;
+  }
 
   cancel(): void {}
 
@@ -344,6 +380,8 @@ class Exchange implements BodySource {
 function pushbackFields(value: string | undefined): HeaderField[] {
   return value === undefined ? [] : [new HeaderField("grpc-retry-pushback-ms", value)];
 }
+
+const floodChunk = Buffer.alloc(16_384, 7);
 
 const head: HeaderFields = [new HeaderField(":status", "200"), new HeaderField("content-type", "application/grpc")];
 
@@ -374,8 +412,9 @@ function readReply(reply: Reply): Promise<CallResult> {
   if (reply.endsWithHead) return Promise.resolve(result(reply.fields));
   return new Promise((resolve, reject) => {
     reply.body.attach({
-      data: (chunk) => {
+      data: (chunk, end) => {
         message += chunk.toString();
+        if (end) resolve(result(reply.fields));
       },
       trailers: (fields) => resolve(result(fields)),
       abort: reject,
