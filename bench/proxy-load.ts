@@ -1,101 +1,61 @@
-// Runs h2load (nghttp2-client) against one peer and reads what it says. Called by proxy.ts.
-//
-// Latencies come from h2load's per-request log (`--log-file`): whole microseconds from sending a request to the end of
-// its answer, as the load generator saw it. Writing the log costs the load generator time, so at many streams the rate
-// is taken from a run without a log and the latencies from a shorter run with one.
+// The workloads of the proxy benchmark, and the load generator (wire/load.ts) run as a process on its core. Called by
+// proxy.ts.
 
 import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { percentile } from "./percentile.ts";
+import { fileURLToPath } from "node:url";
+import type { LoadFigures, LoadPlan } from "./wire/load-plan.ts";
 
 export interface Workload {
-  /** `connections x streams`. */
+  /** `connections x streams size`, as `8x32 64B`. */
   readonly name: string;
-  readonly connections: number;
-  readonly streams: number;
+  readonly shape: Pick<LoadPlan, "connections" | "streams" | "messageBytes" | "reply">;
+  /** Requests before anything is measured: enough to compile what will be hot, and to find the rate. */
+  readonly warmUpRequests: number;
 }
 
 export const workloads: readonly Workload[] = [
-  { name: "8x32", connections: 8, streams: 32 },
-  { name: "1x1", connections: 1, streams: 1 },
+  unary("8x32", 64, 20_000),
+  unary("1x1", 64, 1_000),
+  unary("100x10", 64, 20_000),
+  unary("8x32", 1_024, 20_000),
+  unary("8x32", 65_536, 1_000),
+  {
+    name: "4x4 stream 16x64KB",
+    shape: { connections: 4, streams: 4, messageBytes: 64, reply: { messages: 16, bytes: 65_536 } },
+    warmUpRequests: 100,
+  },
 ];
 
-export interface LoadParams {
-  readonly port: number;
-  readonly workload: Workload;
-  readonly requests: number;
-  /** The request's method path. */
-  readonly path: string;
-  /** A file with the gRPC message: prefix and payload. */
-  readonly bodyFile: string;
-  readonly core: number;
-  /** Where to write one line a request; undefined: no log. */
-  readonly logFile: string | undefined;
-  /** When to give up, milliseconds. */
-  readonly limitMs: number;
-}
+const loadProgram = fileURLToPath(new URL("wire/load.ts", import.meta.url));
 
-export interface LoadResult {
-  readonly seconds: number;
-  readonly rps: number;
-  /** Requests answered with a 2xx. */
-  readonly succeeded: number;
-  /** Requests that were not: failed, broken off, timed out, or answered otherwise. */
-  readonly errors: number;
-  /** From the log; undefined without one. */
-  readonly p50Us: number | undefined;
-  readonly p99Us: number | undefined;
-}
-
-export async function runLoad(params: LoadParams): Promise<LoadResult> {
-  const { workload, requests, logFile } = params;
-  const args = ["-n", String(requests), "-c", String(workload.connections), "-m", String(workload.streams), "-t", "1"];
-  args.push("-d", params.bodyFile, "-H", "content-type: application/grpc", "-H", "te: trailers");
-  if (logFile !== undefined) args.push("--log-file", logFile);
-  args.push(`http://127.0.0.1:${params.port}${params.path}`);
-  const output = await runBounded("taskset", ["-c", String(params.core), "h2load", ...args], params.limitMs);
-  const result = parseOutput(output, requests);
-  if (logFile === undefined) return { ...result, p50Us: undefined, p99Us: undefined };
-  const elapsed = parseLog(readFileSync(logFile, "utf8")).sort((a, b) => a - b);
-  return { ...result, p50Us: percentile(elapsed, 0.5), p99Us: percentile(elapsed, 0.99) };
-}
-
-/** Reads h2load's summary; throws on one that it cannot read. `requests`: how many were asked for. */
-export function parseOutput(output: string, requests: number): Omit<LoadResult, "p50Us" | "p99Us"> {
-  const finished = /finished in ([\d.]+)(us|ms|s|m), ([\d.]+) req\/s/.exec(output);
-  const codes = /status codes: (\d+) 2xx/.exec(output);
-  if (finished === null || codes === null) throw new Error(`h2load did not finish: ${output.slice(-500)}`);
-  const unit = { us: 1e-6, ms: 1e-3, s: 1, m: 60 }[finished[2] as "us" | "ms" | "s" | "m"];
-  const succeeded = Number(codes[1]);
-  return { seconds: Number(finished[1]) * unit, rps: Number(finished[3]), succeeded, errors: requests - succeeded };
-}
-
-/** The elapsed microseconds of each line `start <tab> status <tab> elapsed`. */
-export function parseLog(log: string): number[] {
-  const elapsed: number[] = [];
-  for (const line of log.split("\n")) {
-    const microseconds = line.split("\t")[2];
-    if (microseconds !== undefined) elapsed.push(Number(microseconds));
-  }
-  return elapsed;
-}
-
-/** Standard output and error of a command that is ended after `limitMs`. */
-function runBounded(command: string, args: readonly string[], limitMs: number): Promise<string> {
+/** Runs `plan` on `core`; rejects when it does not end within `limitMs`. */
+export function runLoad(plan: LoadPlan, core: number, limitMs: number): Promise<LoadFigures> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
+    const command = ["-c", String(core), process.execPath, loadProgram, JSON.stringify(plan)];
+    const child = spawn("taskset", command, { stdio: ["ignore", "pipe", "pipe"] });
     let output = "";
+    let said = "";
     child.stdout.on("data", (chunk: Buffer) => {
       output += chunk.toString();
     });
     child.stderr.on("data", (chunk: Buffer) => {
-      output += chunk.toString();
+      said = (said + chunk.toString()).slice(-2_000);
     });
     const timer = setTimeout(() => child.kill("SIGKILL"), limitMs);
     child.once("error", reject);
-    child.once("close", () => {
+    child.once("close", (code) => {
       clearTimeout(timer);
-      resolve(output);
+      if (code === 0) resolve(JSON.parse(output) as LoadFigures);
+      else reject(new Error(`the load ended with ${code ?? `SIGKILL after ${limitMs} ms`}: ${said}`));
     });
   });
+}
+
+function unary(shape: string, bytes: number, warmUpRequests: number): Workload {
+  const [connections, streams] = shape.split("x").map(Number);
+  return {
+    name: `${shape} ${bytes < 1_024 ? `${bytes}B` : `${bytes / 1_024}KB`}`,
+    shape: { connections: connections!, streams: streams!, messageBytes: bytes, reply: undefined },
+    warmUpRequests,
+  };
 }

@@ -1,19 +1,19 @@
 import { describe, expect, test } from "vitest";
 import { median, percentile } from "./percentile.ts";
-import { parseLog, parseOutput } from "./proxy-load.ts";
 import { formatTable, type Measurement, makeReport, rejectionOf } from "./proxy-report.ts";
 
 const measurement = (peer: string, rps: number, changes: Partial<Measurement> = {}): Measurement => {
   const counts = { errors: 0, served: 100, answered: 100, probeProblems: [], cpu: 0.5 };
-  return { run: 0, peer, workload: "1x1", rps, p50Us: 10, p99Us: 20, ...counts, ...changes };
+  const figures = { rps, mbps: 1, p50Us: 10, p99Us: 20, rssMb: 60 };
+  return { run: 0, peer, cache: "on", workload: "1x1", ...figures, ...counts, ...changes };
 };
 
 describe("makeReport", () => {
   test("takes medians over the runs and adds up what was served", () => {
     const { rows } = makeReport([measurement("ferry", 100), measurement("ferry", 300), measurement("ferry", 200)]);
-    const core = { cpu: 0.5, rpsPerCore: 400 };
+    const figures = { rps: 200, mbps: 1, p50Us: 10, p99Us: 20, cpu: 0.5, rpsPerCore: 400, rssMb: 60 };
     expect(rows).toEqual([
-      { peer: "ferry", workload: "1x1", rps: 200, p50Us: 10, p99Us: 20, ...core, errors: 0, served: 300, runs: 3 },
+      { peer: "ferry", cache: "on", workload: "1x1", ...figures, errors: 0, served: 300, runs: 3 },
     ]);
   });
 
@@ -22,7 +22,7 @@ describe("makeReport", () => {
       measurement("ferry", 3 * speed, { run }),
       measurement("haproxy", 2 * speed, { run }),
     ]);
-    expect(makeReport(runs).ratios).toEqual({ "1x1": { ferry: 1.5, haproxy: 1 } });
+    expect(makeReport(runs).ratios).toEqual({ "1x1, caches on": { ferry: 1.5, haproxy: 1 } });
   });
 
   test("leaves out a measurement whose counts differ, that had errors, or whose probe saw a fault", () => {
@@ -37,23 +37,9 @@ describe("makeReport", () => {
   test("shows the fastest first", () => {
     const table = formatTable(makeReport([measurement("haproxy", 50), measurement("ferry", 100)]));
     expect(table.split("\n").slice(2)).toEqual([
-      "| 1x1 | ferry | 100 | 2.00 | 10 | 20 | 0.5 | 200 |",
-      "| 1x1 | haproxy | 50 | 1.00 | 10 | 20 | 0.5 | 100 |",
+      "| 1x1, caches on | ferry | 100 | 2.00 | 1 | 10 | 20 | 0.5 | 200 | 60 |",
+      "| 1x1, caches on | haproxy | 50 | 1.00 | 1 | 10 | 20 | 0.5 | 100 | 60 |",
     ]);
-  });
-});
-
-describe("reading h2load", () => {
-  test("reads time, rate and what was not answered with 2xx", () => {
-    const output = `finished in 250.00ms, 400.00 req/s, 1.2KB/s
-requests: 100 total, 100 started, 100 done, 90 succeeded, 10 failed, 10 errored, 0 timeout
-status codes: 90 2xx, 0 3xx, 0 4xx, 0 5xx`;
-    expect(parseOutput(output, 100)).toEqual({ seconds: 0.25, rps: 400, succeeded: 90, errors: 10 });
-    expect(() => parseOutput("could not connect", 1)).toThrow("could not connect");
-  });
-
-  test("reads the elapsed column of the log", () => {
-    expect(parseLog("1790000000000000\t200\t31\n1790000000000031\t200\t29\n")).toEqual([31, 29]);
   });
 });
 

@@ -7,7 +7,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { cpuMsOf, keepOutput, type Peer, spawnOnCore, stopChild } from "./peer.ts";
+import { keepOutput, type Peer, runningChild, spawnOnCore, stopChild } from "./peer.ts";
 
 const main = fileURLToPath(new URL("../../sidecar/main.ts", import.meta.url));
 const descriptors = fileURLToPath(new URL("../../proto/released/v0.1.0.binpb", import.meta.url));
@@ -49,11 +49,7 @@ export const ferry: Peer = {
       await stopChild(child);
       throw new Error(`the sidecar did not become ready: ${said()}`);
     }
-    return {
-      port: Number(address.slice(address.lastIndexOf(":") + 1)),
-      cpuMs: () => cpuMsOf(child),
-      stop: () => stopChild(child),
-    };
+    return runningChild(child, Number(address.slice(address.lastIndexOf(":") + 1)));
   },
 };
 

@@ -12,7 +12,12 @@ import { findFreePort, type Peer, type PeerParams, startListening } from "./peer
 export const direct: Peer = {
   name: "direct",
   missing: () => undefined,
-  start: async ({ backendPort }) => ({ port: backendPort, cpuMs: () => undefined, stop: async () => {} }),
+  start: async ({ backendPort }) => ({
+    port: backendPort,
+    cpuMs: () => undefined,
+    rssMb: () => undefined,
+    stop: async () => {},
+  }),
 };
 
 export const haproxy = otherMake("haproxy", "haproxy", ({ folder, port, backendPort }) => {

@@ -18,6 +18,8 @@ export interface RunningPeer {
   readonly port: number;
   /** Processor time that its process has used so far, milliseconds; undefined for no process of its own. */
   cpuMs(): number | undefined;
+  /** Resident memory of its process now, MB; undefined for no process of its own. */
+  rssMb(): number | undefined;
   stop(): Promise<void>;
 }
 
@@ -63,11 +65,21 @@ export async function startListening(core: number, command: readonly string[], p
     }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  return { port, cpuMs: () => cpuMsOf(child), stop: () => stopChild(child) };
+  return runningChild(child, port);
+}
+
+/** A peer whose process is up and takes calls on `port`. */
+export function runningChild(child: ChildProcess, port: number): RunningPeer {
+  return { port, cpuMs: () => cpuMsOf(child), rssMb: () => rssMbOf(child), stop: () => stopChild(child) };
+}
+
+function rssMbOf(child: ChildProcess): number {
+  const status = readFileSync(`/proc/${child.pid}/status`, "utf8");
+  return Math.round(Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 102.4) / 10;
 }
 
 /** User and system time of a child on Linux, to the 10 ms that the kernel counts in. */
-export function cpuMsOf(child: ChildProcess): number {
+function cpuMsOf(child: ChildProcess): number {
   const stat = readFileSync(`/proc/${child.pid}/stat`, "utf8");
   // Behind the name, which may hold spaces: utime and stime are fields 14 and 15 of proc(5).
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
