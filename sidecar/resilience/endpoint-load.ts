@@ -59,10 +59,10 @@ export class EndpointLoad {
   }
 
   /** A call ended `elapsedMs` after it began, with a reply or without. */
-  ended(outcome: Outcome & { readonly pushbackMs?: number | undefined }, elapsedMs: number, nowMs: number): void {
+  ended(outcome: Outcome, elapsedMs: number, nowMs: number): void {
     if (isEndpointsFailure(outcome)) {
       this.#raise(Math.min(maxPenaltyMs, Math.max(penaltyMs, outcome.pushbackMs ?? 0)), nowMs);
-    } else if (outcome.status === Status.CANCELLED) {
+    } else if (outcome.status === Status.CANCELLED && outcome.failure !== "superseded") {
       this.#raise(elapsedMs, nowMs);
     }
   }
@@ -104,9 +104,11 @@ export class EndpointLoad {
   }
 }
 
-/** Whether the outcome speaks against the endpoint; what its caller or our own drain did does not. */
+/** Whether the outcome speaks against the endpoint; what its caller, a test or our own drain did does not. */
 export function isEndpointsFailure({ status, failure }: Outcome): boolean {
-  if (failure !== undefined && (failures[failure].fault === "caller" || failure === "drain_timeout")) return false;
+  if (failure === "drain_timeout" || failure === "superseded") return false;
+  if (failure !== undefined && (failures[failure].fault === "caller" || failures[failure].fault === "config"))
+    return false;
   switch (status) {
     case Status.UNAVAILABLE:
     case Status.RESOURCE_EXHAUSTED:

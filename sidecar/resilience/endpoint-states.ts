@@ -100,7 +100,11 @@ export class EndpointStates {
   /** Forgets every endpoint that is not among `endpoints`. */
   retain(endpoints: Iterable<Endpoint>): void {
     const kept = new Set<string>();
-    for (const endpoint of endpoints) kept.add(keyOf(endpoint));
+    for (const endpoint of endpoints) {
+      const key = keyOf(endpoint);
+      kept.add(key);
+      if (endpoint.health === "critical" || endpoint.weight <= 0) this.#byKey.get(key)?.load.leave();
+    }
     for (const [key, state] of this.#byKey) {
       if (kept.has(key)) continue;
       this.#byKey.delete(key);

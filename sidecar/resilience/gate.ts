@@ -51,6 +51,7 @@ interface Begun {
   readonly own: Admission;
   /** The version of all admissions when it was sent; `uncounted` when it was not let through. */
   readonly version: number;
+  readonly beganMs: number;
 }
 
 const uncounted = -1;
@@ -67,7 +68,8 @@ export function gate(deps: GateDeps): Layer<EndpointCall> {
         return reply;
       } catch (error) {
         const failure = asFailure(error, target.routed.call);
-        turnstile.leave(begun, { status: failure.status, httpStatus: 0, failure: failure.kind });
+        const { status, kind, pushbackMs } = failure;
+        turnstile.leave(begun, { status, httpStatus: 0, failure: kind, pushbackMs });
         throw error;
       }
     };
@@ -81,23 +83,26 @@ class Turnstile {
   }
 
   enter(target: EndpointCall): Begun {
-    const { states } = this.#deps;
+    const { states, clock } = this.#deps;
     const { routed } = target;
+    const beganMs = clock.nowMs();
     const state = states.of(target.endpoint);
     const own = state.ofMethod(routed.call.path, routed.candidates.traits !== undefined);
     state.active++;
-    if (!states.isAnyOut) return { target, state, own, version: states.version };
+    if (!states.isAnyOut) return { target, state, own, version: states.version, beganMs };
     const isLetIn = this.#mayEnter(state.whole) && this.#mayEnter(own);
     if (isLetIn) {
       this.#probe(target, state, state.whole);
       this.#probe(target, state, own);
     }
-    return { target, state, own, version: isLetIn ? states.version : uncounted };
+    return { target, state, own, version: isLetIn ? states.version : uncounted, beganMs };
   }
 
   /** A header is all the proof there may be for long: of life, and for a stream that its method is served. */
   replied(begun: Begun, reply: Reply): void {
-    const { state, own, target } = begun;
+    const { state, own, target, beganMs } = begun;
+    const nowMs = this.#deps.clock.nowMs();
+    state.load.replied(nowMs - beganMs, nowMs);
     if (state.whole.accrual.state === "probing") this.#judge(begun, state.whole, "success");
     if (own.accrual.state === "probing" && !reply.endsWithHead && target.routed.candidates.traits?.kind !== "unary") {
       this.#judge(begun, own, "success");
@@ -105,8 +110,10 @@ class Turnstile {
   }
 
   leave(begun: Begun, outcome: Outcome): void {
-    const { state, own } = begun;
+    const { state, own, beganMs } = begun;
+    const nowMs = this.#deps.clock.nowMs();
     state.active--;
+    state.load.ended(outcome, nowMs - beganMs, nowMs);
     if (begun.version === uncounted) return;
     this.#judge(begun, state.whole, endpointVerdict(outcome));
     this.#judge(begun, own, methodVerdict(outcome));
@@ -142,6 +149,9 @@ class Turnstile {
     const after = afterVerdict(before, verdict, nowMs);
     if (after === before) return;
     states.move(state, admission, after);
+    if (admission.method === "" && after.state === "admitted" && before.state !== "admitted") {
+      state.load.startSlowly(nowMs);
+    }
     if (before.state !== after.state) this.#changed(target, admission, undefined);
   }
 

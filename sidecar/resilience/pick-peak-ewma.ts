@@ -3,13 +3,13 @@
 //
 // Hot: runs once for every try; the first branch is the usual one (bench/micro/balance.ts).
 
-import { type Ask, drawMember, mayPick, type Pool } from "./pick-pool.ts";
+import { type Ask, drawMember, type Member, mayPick, type Pool } from "./pick-pool.ts";
 
 /**
  * Where weights differ the first is drawn by weight, and the second must be clearly better: by this factor. Else
  * weights would mean nothing, since of two endpoints that are equally fast one is always a little faster.
  */
-const margin = 2;
+const margin = 3;
 
 export function pickPeakEwma(pool: Pool, ask: Ask): number {
   const { members } = pool;
@@ -19,18 +19,21 @@ export function pickPeakEwma(pool: Pool, ask: Ask): number {
     let second = Math.floor(ask.random() * (members.length - 1));
     if (second >= first) second++;
     if (mayPick(members[first]!, ask) && mayPick(members[second]!, ask)) {
-      return costOf(pool, second, ask) < costOf(pool, first, ask) ? second : first;
+      return isCheaper(members[second]!, members[first]!, ask) ? second : first;
     }
   }
   const first = drawMember(pool, ask, -1);
   if (first === -1) return -1;
   const second = drawMember(pool, ask, first);
   if (second === -1) return first;
-  const factor = isEven ? 1 : margin;
-  return costOf(pool, second, ask) * factor < costOf(pool, first, ask) ? second : first;
+  return isCheaper(members[second]!, members[first]!, ask) ? second : first;
 }
 
-function costOf({ members }: Pool, index: number, { nowMs }: Ask): number {
-  const { state, weight } = members[index]!;
-  return state.load.cost(state.active / weight, nowMs);
+function isCheaper(second: Member, first: Member, { nowMs, slowStartMs }: Ask): boolean {
+  // Calls under way at the heavier of the two count for less, by as much as it is heavier.
+  const lighter = Math.min(first.weight, second.weight);
+  const firstCost = first.state.load.cost((first.state.active * lighter) / first.weight, nowMs);
+  const secondCost = second.state.load.cost((second.state.active * lighter) / second.weight, nowMs);
+  const isEven = first.weight === second.weight && slowStartMs === 0;
+  return secondCost * (isEven ? 1 : margin) < firstCost;
 }

@@ -22,13 +22,11 @@ export class Pools {
     this.#clock = clock;
   }
 
-  /** Undefined when none of the target's endpoints is healthy. */
-  of(known: readonly Endpoint[], balancer: Balancer): Pool | undefined {
-    const healthy = known.filter(isHealthy);
-    for (const endpoint of known) if (!isHealthy(endpoint)) this.#states.of(endpoint).load.leave();
+  /** Of a target's endpoints that may be dialed; undefined when there is none. */
+  of(healthy: readonly Endpoint[], balancer: Balancer): Pool | undefined {
     if (healthy.length === 0) return undefined;
     const isHashed = balancer.kind === "ring_hash" || balancer.kind === "maglev";
-    const endpoints = isHashed ? healthy.sort((a, b) => (a.id < b.id ? -1 : 1)) : healthy;
+    const endpoints = isHashed ? healthy.toSorted((a, b) => (a.id < b.id ? -1 : 1)) : healthy;
     const nowMs = this.#clock.nowMs();
     const weights = endpoints.map(({ weight }) => weight);
     const mean = weights.reduce((sum, weight) => sum + weight, 0) / weights.length;
@@ -46,10 +44,6 @@ export class Pools {
       table: this.#tables.of(endpoints, balancer),
     };
   }
-}
-
-function isHealthy(endpoint: Endpoint): boolean {
-  return endpoint.health !== "critical" && endpoint.weight > 0;
 }
 
 function cumulative(weights: readonly number[]): readonly number[] {

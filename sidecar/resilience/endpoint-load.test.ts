@@ -1,0 +1,112 @@
+import { describe, expect, test } from "vitest";
+import type { Outcome } from "../call.ts";
+import { EndpointLoad, isEndpointsFailure } from "./endpoint-load.ts";
+
+function outcome(status: number, failure?: Outcome["failure"]): Outcome {
+  return { status, httpStatus: 200, failure };
+}
+
+function known(rttMs: number): EndpointLoad {
+  const load = new EndpointLoad();
+  load.replied(rttMs, 0);
+  return load;
+}
+
+describe("response time", () => {
+  test("a slower reply counts at once, a faster one by as much as time has passed", () => {
+    const load = known(10);
+    load.replied(100, 0);
+    expect(load.rttMs(0)).toBe(100);
+    load.replied(10, 0);
+    expect(load.rttMs(0)).toBe(100);
+    load.replied(10, 10_000);
+    expect(load.rttMs(10_000)).toBeCloseTo(100 * Math.exp(-1) + 10 * (1 - Math.exp(-1)));
+  });
+
+  test("fades to a 37th part in 36 s without a sample, never below 0.1 ms", () => {
+    expect(known(100).rttMs(36_109)).toBeCloseTo(100 / 37, 1);
+    expect(known(100).rttMs(3_600_000)).toBe(0.1);
+  });
+
+  test("what is not known and idle costs nothing, then 30 ms a call until a reply comes", () => {
+    const load = new EndpointLoad();
+    expect(load.rttMs(0)).toBeUndefined();
+    expect(load.cost(0, 0)).toBe(0);
+    expect(load.cost(1, 0)).toBe(60);
+    load.replied(5, 0);
+    expect(load.cost(1, 0)).toBe(10);
+  });
+});
+
+describe("failures", () => {
+  test.each([14, 8, 13, 4, 2, 15])("status %i counts as 5 s, however fast it came", (status) => {
+    const load = known(1);
+    load.ended(outcome(status), 1, 0);
+    expect(load.rttMs(0)).toBe(5_000);
+  });
+
+  test.each([0, 3, 5, 6, 9, 10, 11, 12, 16])("status %i is an answer", (status) => {
+    const load = known(1);
+    load.ended(outcome(status), 1, 0);
+    expect(load.rttMs(0)).toBe(1);
+  });
+
+  test("a pushback of more than 5 s counts instead, up to 5 minutes", () => {
+    const load = known(1);
+    load.ended({ ...outcome(14), pushbackMs: 20_000 }, 1, 0);
+    expect(load.rttMs(0)).toBe(20_000);
+    load.ended({ ...outcome(14), pushbackMs: 900_000 }, 1, 0);
+    expect(load.rttMs(0)).toBe(300_000);
+  });
+
+  test("a failure never makes an endpoint look better than it is", () => {
+    const load = known(60_000);
+    load.ended(outcome(14), 1, 0);
+    expect(load.rttMs(0)).toBe(60_000);
+  });
+
+  test("what the caller or our own drain did is not the endpoint's failure; what a Ferry further on refused is", () => {
+    expect(isEndpointsFailure(outcome(13, "bad_request"))).toBe(false);
+    expect(isEndpointsFailure(outcome(8, "header_too_large"))).toBe(false);
+    expect(isEndpointsFailure(outcome(14, "drain_timeout"))).toBe(false);
+    expect(isEndpointsFailure(outcome(14, "fault_injected"))).toBe(false);
+    expect(isEndpointsFailure(outcome(14, "overloaded"))).toBe(true);
+    expect(isEndpointsFailure(outcome(14, "connect_failed"))).toBe(true);
+  });
+});
+
+describe("calls that were cut off", () => {
+  test("count with the time they had taken, when that is more than the endpoint is known for", () => {
+    const load = known(10);
+    load.ended(outcome(1, "cancelled"), 400, 0);
+    expect(load.rttMs(0)).toBe(400);
+    load.ended(outcome(1, "cancelled"), 2, 0);
+    expect(load.rttMs(0)).toBe(400);
+  });
+
+  test("make an endpoint that never answered heavy", () => {
+    const load = new EndpointLoad();
+    load.ended(outcome(1, "cancelled"), 2_000, 0);
+    expect(load.cost(0, 0)).toBe(2_000);
+  });
+});
+
+describe("slow start", () => {
+  test("grows from a tenth to the whole in the window", () => {
+    const load = new EndpointLoad();
+    load.join(1_000);
+    expect([1_000, 1_500, 6_000, 11_000, 60_000].map((nowMs) => load.warmth(10_000, nowMs))).toEqual([
+      0.1, 0.1, 0.5, 1, 1,
+    ]);
+  });
+
+  test("begins again when the endpoint comes back, not with every snapshot", () => {
+    const load = new EndpointLoad();
+    load.join(0);
+    load.join(10_000);
+    expect(load.warmth(10_000, 10_000)).toBe(1);
+    load.leave();
+    load.join(20_000);
+    expect(load.warmth(10_000, 20_000)).toBe(0.1);
+  });
+});
