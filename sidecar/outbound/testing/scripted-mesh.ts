@@ -15,6 +15,7 @@ import type { RequestSender } from "../../http2/request-sender.ts";
 import { ReceivedCall } from "../../received-call.ts";
 import { EndpointStates } from "../../resilience/endpoint-states.ts";
 import type { AdmissionChange } from "../../resilience/gate.ts";
+import { MirrorPlaces } from "../../resilience/mirror-places.ts";
 import type { LoadBalancer } from "../../routing/discovery-chain.ts";
 import { type CallPolicy, defaultCallPolicy } from "../../routing/policy/call-policy.ts";
 import type { MethodTraits, Snapshot } from "../../routing/snapshot.ts";
@@ -35,6 +36,7 @@ export type Answer =
   /** A header and a message, then the connection breaks. */
   | { readonly kind: "break_after_message" }
   | { readonly kind: "break_inside_message" }
+  | { readonly kind: "header_only" }
   /** A header and that much of a message; nothing follows. */
   | { readonly kind: "message_only"; readonly bytes: number }
   /** A header, then so many chunks of 16 KiB, as fast as credit comes back; then OK. */
@@ -110,6 +112,10 @@ export class ScriptedMesh implements RequestSender {
   /** What was noted about calls that have ended. */
   readonly decisions: DecisionKind[] = [];
   readonly changes: string[] = [];
+  /** What became of mirrored copies, as `quote-query/v2 ok`. */
+  readonly mirrored: string[] = [];
+  /** Upstreams that were asked for. */
+  readonly wanted: string[] = [];
   /** The changes with method and reason. */
   readonly admissions: ({ readonly endpoint: string } & AdmissionChange)[] = [];
   /** Added to every answer's time; for simulations, which draw it from a distribution. */
@@ -120,7 +126,11 @@ export class ScriptedMesh implements RequestSender {
 
   constructor() {
     const random = seededRandom(7);
-    this.upstreams = new Upstreams({ clock: this.clock, states: this.states, want: () => {} });
+    this.upstreams = new Upstreams({
+      clock: this.clock,
+      states: this.states,
+      want: (upstream) => this.wanted.push(upstream),
+    });
     this.#service = outboundStack(
       { maxCallsInFlight: 1_000, maxReplayBytes: 1_024 },
       {
@@ -129,6 +139,11 @@ export class ScriptedMesh implements RequestSender {
         upstreams: this.upstreams,
         states: this.states,
         sender: this,
+        mirroring: {
+          sender: this,
+          places: new MirrorPlaces(),
+          onMirrored: (_, target, result) => this.mirrored.push(`${target.name} ${result}`),
+        },
         recorders: [
           ({ outcome, call }) => {
             this.outcomes.push(outcome);
@@ -187,6 +202,11 @@ export class ScriptedMesh implements RequestSender {
       policies: { s: { all: changedPolicy(options.policy), methods: [], origins: {} } },
     };
     this.upstreams.apply(snapshot);
+  }
+
+  /** What an endpoint of a snapshot that was put in force by hand answers. */
+  script(id: string, answers: readonly Answer[]): void {
+    this.#scripts.set(id, [...answers]);
   }
 
   /** Begins a call of /s/M, by default with body `hello`. */
@@ -321,6 +341,9 @@ class Exchange implements BodySource {
         this.#head();
         this.#push((sink) => sink.data(prefixMessage(Buffer.from("part")).subarray(0, 7), false));
         this.fail(new StreamError(ErrorCode.CANCEL, "connection", "socket closed"));
+        return;
+      case "header_only":
+        this.#head();
         return;
       case "message_only":
         this.#head();
