@@ -21,7 +21,7 @@ export interface RatePolicy {
 /** Whether so many failures among so many calls are too many; pure. */
 export function isRateTooLow(calls: number, failures: number, policy: RatePolicy): boolean {
   if (policy.successRatePercent === 0 || calls < policy.minCalls) return false;
-  const allowed = 1 - policy.successRatePercent / 100;
+  const allowed = (100 - policy.successRatePercent) / 100;
   return failures > calls * allowed + margin * Math.sqrt(calls * allowed * (1 - allowed));
 }
 
