@@ -19,6 +19,8 @@ import { refuseTooLarge } from "./refuse-too-large.ts";
 import { EndpointStates } from "./resilience/endpoint-states.ts";
 import type { GateDeps } from "./resilience/gate.ts";
 import { CallLimits } from "./resilience/limit.ts";
+import type { MirrorDeps } from "./resilience/mirror.ts";
+import { MirrorPlaces } from "./resilience/mirror-places.ts";
 import type { RetryDeps } from "./resilience/retry.ts";
 import type { ServicePolicy } from "./routing/policy/call-policy.ts";
 import type { Snapshot } from "./routing/snapshot.ts";
@@ -48,6 +50,8 @@ export interface DataPlaneDeps {
   want(upstream: string): void;
   readonly onRetry: RetryDeps["onRetry"];
   readonly onAdmissionChange: GateDeps["onAdmissionChange"];
+  /** What became of a mirrored copy; default: nobody is told. */
+  readonly onMirrored?: MirrorDeps["onMirrored"];
   /** A connection, in or out, was closed by us. */
   onForcedClose(reason: string, detail: string): void;
   /** One stream was refused or reset by a limit. */
@@ -73,6 +77,9 @@ export class DataPlane {
   readonly callLimits = new CallLimits();
   readonly inboundRules: InboundRules;
   readonly pool: Pool;
+  /** Mirrored copies have connections of their own: one that is not read cannot hold up a real call. */
+  readonly mirrorPool: Pool;
+  readonly #mirrorPlaces = new MirrorPlaces();
   readonly #params: DataPlaneParams;
   readonly #deps: DataPlaneDeps;
   /** What every connection is made with. */
@@ -93,6 +100,7 @@ export class DataPlane {
       onRefused: (reason) => deps.onRefused(reason),
     };
     this.pool = new Pool({ clock, dial: makeDialer(clock, this.#connections) });
+    this.mirrorPool = new Pool({ clock, dial: makeDialer(clock, this.#connections) });
   }
 
   /** Puts a snapshot in force for the next call. */
@@ -134,6 +142,11 @@ export class DataPlane {
       states: this.states,
       limits: this.callLimits,
       sender: this.pool,
+      mirroring: {
+        sender: this.mirrorPool,
+        places: this.#mirrorPlaces,
+        onMirrored: (routed, target, result) => this.#deps.onMirrored?.(routed, target, result),
+      },
       upstreamOf,
       onAdmissionChange: (target, change) => this.#deps.onAdmissionChange(target, change),
       ...(answerLocally !== undefined && { answerLocally }),
@@ -149,7 +162,7 @@ export class DataPlane {
   /** Ends what is left, at once. */
   async close(): Promise<void> {
     await Promise.all(this.#entrances.map((entrance) => entrance.listening.close()));
-    await this.pool.close();
+    await Promise.all([this.pool.close(), this.mirrorPool.close()]);
   }
 
   async #open(at: Address, calls: CallServer, tls?: TlsListenOptions): Promise<Entrance> {

@@ -126,6 +126,7 @@ export class Sidecar {
       recorders,
       want: (upstream) => this.#control?.want(upstream),
       onRetry: (routed, outcome) => metrics.countRetry(routed, outcome),
+      onMirrored: (routed, target, result) => metrics.countMirrored(routed, target, result),
       onAdmissionChange: (target, { state, method, reason }) => {
         if (reason !== undefined) metrics.countEjection(target, reason);
         log.info("endpoint changed admission", { endpoint: target.endpoint.id, state, method, reason });
@@ -195,6 +196,7 @@ export class Sidecar {
       inbound: this.#inbound?.listening.connections ?? 0,
       outbound: this.#ways().reduce((sum, { listening }) => sum + listening.connections, 0),
       pool: this.#data.pool.connections,
+      mirror: this.#data.mirrorPool.connections,
     };
   }
 

@@ -9,6 +9,7 @@ import type { Decision, DecisionKind } from "../decision.ts";
 import { statusName } from "../grpc/status.ts";
 import type { Route } from "../routing/route-table.ts";
 import type { Counter, Family, Histogram, MetricRegistry } from "./metric-registry.ts";
+import { type MirrorMetrics, mirrorMetrics } from "./mirror-metrics.ts";
 import type { EndedCall, Recorder } from "./record.ts";
 
 /** Seconds: finer than gRFC A66 below 10 ms, where a sidecar's calls are. */
@@ -22,7 +23,7 @@ export interface CallMetricsDeps {
   isKnownMethod(path: string): boolean;
 }
 
-export interface CallMetrics {
+export interface CallMetrics extends MirrorMetrics {
   readonly recorder: Recorder;
   /** A further try of a call, after one that ended like `outcome`. */
   countRetry(routed: RoutedCall, outcome: Outcome): void;
@@ -115,6 +116,7 @@ export function callMetrics({ registry, service, isKnownMethod }: CallMetricsDep
       ejections.child(route.upstream, route.service, route.subset, reason).value++;
     },
     ...breachMetrics(registry),
+    ...mirrorMetrics(registry),
   };
 }
 
