@@ -195,7 +195,6 @@ class ChainCompiler {
     const connectMs = parseDuration(entry?.ConnectTimeout ?? "0") ?? 0;
     const ConnectTimeout = connectMs > 0 ? formatDuration(connectMs) : defaultConnectTimeout;
     const requestMs = parseDuration(entry?.RequestTimeout ?? "0") ?? 0;
-    const balancer = entry?.LoadBalancer?.Policy ?? "";
     const definition = subset === "" ? undefined : entry?.Subsets?.[subset];
     this.#targets[id] = {
       ...{ ID: id, Service: service, Namespace: "default", Partition: "default", Datacenter: datacenter },
@@ -213,7 +212,7 @@ class ChainCompiler {
         ...(requestMs === 0 ? {} : { RequestTimeout: Math.round(requestMs * 1e6) }),
         Target: id,
       },
-      ...(balancer === "" ? {} : { LoadBalancer: { Policy: balancer } }),
+      ...(entry?.LoadBalancer === undefined ? {} : { LoadBalancer: entry.LoadBalancer }),
     };
   }
 

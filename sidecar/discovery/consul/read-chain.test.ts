@@ -30,6 +30,30 @@ describe("readChain", () => {
     expect(readChain(chainWith({ Nodes })).notices).toEqual(["discovery chain of a: r: Shadow has no effect yet"]);
   });
 
+  test("a balancer passes as it came; what of it is not acted on is named", () => {
+    const honoured = {
+      Policy: "ring_hash",
+      RingHashConfig: { MinimumRingSize: 64, MaximumRingSize: 0 },
+      HashPolicies: [{ Field: "header", FieldValue: "x-user-id", Terminal: true }],
+    };
+    const Nodes = { r: { ...resolver, LoadBalancer: honoured } };
+    expect(readChain(chainWith({ Nodes }))).toMatchObject({ notices: [], chain: { Nodes } });
+    const HashPolicies = [
+      { Field: "cookie", FieldValue: "sid", CookieConfig: { TTL: 3_600_000_000_000, Path: "/" } },
+      { Field: "query_parameter", FieldValue: "q" },
+      { SourceIP: true },
+    ];
+    const at = "discovery chain of a: r LoadBalancer";
+    const noted = chainWith({ Nodes: { r: { ...resolver, LoadBalancer: { Policy: "maglev", HashPolicies } } } });
+    expect(readChain(noted).notices).toEqual([
+      `${at} HashPolicies[0]: CookieConfig has no effect yet`,
+      `${at} HashPolicies[1]: Field query_parameter has no effect`,
+      `${at} HashPolicies[2]: SourceIP has no effect yet`,
+    ]);
+    const later = chainWith({ Nodes: { r: { ...resolver, LoadBalancer: { Policy: "psychic" } } } });
+    expect(readChain(later).notices).toEqual([`${at}: Policy psychic is not known and has no effect`]);
+  });
+
   test("a route with a condition that we cannot test matches nothing", () => {
     const route = (HTTP: object) => ({ Definition: { Match: { HTTP } }, NextNode: "n" });
     const Routes = [route({ QueryParam: [{ Name: "q", Present: true }] }), route({ PathPrefix: "/" })];

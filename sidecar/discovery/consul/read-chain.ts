@@ -6,11 +6,13 @@
 //   - a route with a condition that we cannot test: taken out, because without it the route would match more
 //   - an unknown or idle field: named, and without effect
 
+import { retryOnWords } from "../../grpc/retry-on.ts";
 import type {
   ChainNode,
   ChainRoute,
   ChainTarget,
   DiscoveryChain,
+  LoadBalancer,
   RouterNode,
   SplitterNode,
 } from "../../routing/discovery-chain.ts";
@@ -39,12 +41,17 @@ const known = {
   header: ["Name", "Present", "Exact", "Prefix", "Suffix", "Regex", "Invert"],
   destination: [
     ..."Service ServiceSubset Namespace Partition RequestTimeout NumRetries RetryOnConnectFailure".split(" "),
-    ..."RequestHeaders ResponseHeaders".split(" "),
+    ..."RetryOn RetryOnStatusCodes RequestHeaders ResponseHeaders".split(" "),
   ],
   split: ["Definition", "Weight", "NextNode"],
   leg: ["Weight", "Service", "ServiceSubset", "Namespace", "Partition", "RequestHeaders", "ResponseHeaders"],
   resolve: ["Default", "ConnectTimeout", "RequestTimeout", "Target", "Failover"],
   failover: ["Targets"],
+  balancer: ["Policy", "LeastRequestConfig", "RingHashConfig", "HashPolicies"],
+  leastRequest: ["ChoiceCount"],
+  ringHash: ["MinimumRingSize", "MaximumRingSize"],
+  // SourceIP: to a sidecar all calls come from its own application. CookieConfig: a cookie is read, never made.
+  hashPolicy: ["Field", "FieldValue", "Terminal"],
   target: [
     ..."ID Service ServiceSubset Namespace Partition Datacenter SNI Name Subset ConnectTimeout".split(" "),
     "TransparentProxy",
@@ -115,8 +122,7 @@ function readNode(key: string, node: ChainNode, note: Note): ChainNode | undefin
       noteUnknown(node, known.resolver, key, note);
       noteUnknown(node.Resolver, known.resolve, key, note);
       noteUnknown(node.Resolver.Failover, known.failover, `${key} Failover`, note);
-      const policy = node.LoadBalancer?.Policy ?? "";
-      if (policy !== "" && policy !== "round_robin") note(`${key}: LoadBalancer ${policy} has no effect yet`);
+      noteBalancer(node.LoadBalancer, key, note);
       return node;
     }
     default:
@@ -124,6 +130,25 @@ function readNode(key: string, node: ChainNode, note: Note): ChainNode | undefin
       return undefined;
   }
 }
+
+/** What of a LoadBalancer is not acted on. */
+function noteBalancer(balancer: LoadBalancer | undefined, key: string, note: Note): void {
+  const at = `${key} LoadBalancer`;
+  noteUnknown(balancer, known.balancer, at, note);
+  noteUnknown(balancer?.LeastRequestConfig, known.leastRequest, `${at} LeastRequestConfig`, note);
+  noteUnknown(balancer?.RingHashConfig, known.ringHash, `${at} RingHashConfig`, note);
+  for (const [index, policy] of (balancer?.HashPolicies ?? []).entries()) {
+    const place = `${at} HashPolicies[${index}]`;
+    noteUnknown(policy, known.hashPolicy, place, note);
+    const { Field = "" } = policy;
+    if (Field !== "" && !hashFields.has(Field)) note(`${place}: Field ${Field} has no effect`);
+  }
+  const { Policy = "" } = balancer ?? {};
+  if (Policy !== "" && !policies.has(Policy)) note(`${at}: Policy ${Policy} is not known and has no effect`);
+}
+
+const hashFields: ReadonlySet<string> = new Set(["header", "cookie"]);
+const policies: ReadonlySet<string> = new Set(["random", "round_robin", "least_request", "ring_hash", "maglev"]);
 
 function readSplitter(key: string, node: SplitterNode, note: Note): SplitterNode {
   // A LoadBalancer here repeats one of its resolvers.
@@ -138,7 +163,11 @@ function readSplitter(key: string, node: SplitterNode, note: Note): SplitterNode
 /** Whether the route can be used. */
 function readRoute(route: RouterNode["Routes"][number], at: string, note: Note): route is ChainRoute {
   noteUnknown(route, known.route, at, note);
-  noteUnknown(route.Definition?.Destination, known.destination, at, note);
+  const destination = route.Definition?.Destination;
+  noteUnknown(destination, known.destination, at, note);
+  for (const word of destination?.RetryOn ?? []) {
+    if (!retryOnWords.has(word)) note(`${at}: RetryOn ${JSON.stringify(word)} has no effect: it says nothing to gRPC`);
+  }
   const match = route.Definition?.Match?.HTTP;
   const conditions = [
     ...unknownOf(route.Definition?.Match, ["HTTP"]),

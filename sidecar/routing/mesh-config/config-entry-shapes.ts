@@ -2,6 +2,7 @@
 // knows and Ferry does not act on yet is `unsupported`, so that nothing written is silently without effect. Read by
 // parse-config-entry.ts. Field names and meanings: Consul's own documentation of config entries.
 
+import { retryOnWords } from "../../grpc/retry-on.ts";
 import type { HeaderChange, HeaderMatch, RouteDestination } from "../discovery-chain.ts";
 import type {
   ConfigEntry,
@@ -16,6 +17,7 @@ import type {
   ServiceSplit,
   ServiceSplitter,
 } from "./config-entry.ts";
+import { loadBalancer } from "./load-balancer-shape.ts";
 import {
   anything,
   duration,
@@ -80,8 +82,8 @@ const routeDestination = object<RouteDestination & { PrefixRewrite?: never; Idle
   ResponseHeaders: headerChange,
   PrefixRewrite: unsupported(),
   IdleTimeout: unsupported(),
-  RetryOn: unsupported(),
-  RetryOnStatusCodes: unsupported(),
+  RetryOn: list(oneOf(...retryOnWords.keys())),
+  RetryOnStatusCodes: list(integer(300, 599)),
 });
 
 const route = object<ServiceRoute>({
@@ -129,22 +131,6 @@ const failover = object<
   Targets: list(object<ResolverTarget & Elsewhere>(target)),
   Datacenters: unsupported(),
   Policy: unsupported(),
-});
-
-const loadBalancer = object<{
-  Policy?: "" | "round_robin";
-  LeastRequestConfig?: never;
-  RingHashConfig?: never;
-  HashPolicies?: never;
-}>({
-  Policy: (value, at) => {
-    const known = oneOf("", "random", "round_robin", "least_request", "ring_hash", "maglev")(value, at);
-    if (known === undefined || known === "" || known === "round_robin") return known;
-    return oneOf("", "round_robin")(known, at);
-  },
-  LeastRequestConfig: unsupported(),
-  RingHashConfig: unsupported(),
-  HashPolicies: unsupported(),
 });
 
 const nothingElse = {
