@@ -14,6 +14,7 @@ import { type CallPolicy, defaultCallPolicy, type ServicePolicy, type SettingOri
 import { deadlineSettings } from "../policy/deadline-policy.ts";
 import { ejectionSettings } from "../policy/ejection-policy.ts";
 import { faultSettings } from "../policy/fault-policy.ts";
+import { hedgeSettings } from "../policy/hedge-policy.ts";
 import { limitSettings } from "../policy/limit-policy.ts";
 import { mirrorSettings } from "../policy/mirror-policy.ts";
 import { retrySettings } from "../policy/retry-policy.ts";
@@ -23,6 +24,7 @@ import { splitSettings } from "../policy/split-policy.ts";
 const topics: { readonly [K in keyof CallPolicy]: readonly TopicSetting<CallPolicy[K]>[] } = {
   deadline: deadlineSettings,
   retry: retrySettings,
+  hedge: hedgeSettings,
   budget: budgetSettings,
   ejection: ejectionSettings,
   balance: balanceSettings,
@@ -36,6 +38,7 @@ const topics: { readonly [K in keyof CallPolicy]: readonly TopicSetting<CallPoli
 export const topicTitles: Readonly<Record<keyof CallPolicy, string>> = {
   deadline: "Deadlines",
   retry: "Retries",
+  hedge: "Hedging",
   budget: "The retry budget",
   ejection: "Ejection of endpoints",
   balance: "Balancing",

@@ -7,6 +7,7 @@ import { type BudgetPolicy, defaultBudgetPolicy } from "./budget-policy.ts";
 import { type DeadlinePolicy, defaultDeadlinePolicy } from "./deadline-policy.ts";
 import { defaultEjectionPolicy, type EjectionPolicy } from "./ejection-policy.ts";
 import { defaultFaultPolicy, type FaultPolicy } from "./fault-policy.ts";
+import { defaultHedgePolicy, type HedgePolicy } from "./hedge-policy.ts";
 import { defaultLimitPolicy, type LimitPolicy } from "./limit-policy.ts";
 import { defaultMirrorPolicy, type MirrorPolicy } from "./mirror-policy.ts";
 import { defaultRetryPolicy, type RetryPolicy } from "./retry-policy.ts";
@@ -15,6 +16,7 @@ import { defaultSplitPolicy, type SplitPolicy } from "./split-policy.ts";
 export interface CallPolicy {
   readonly deadline: DeadlinePolicy;
   readonly retry: RetryPolicy;
+  readonly hedge: HedgePolicy;
   readonly budget: BudgetPolicy;
   readonly ejection: EjectionPolicy;
   readonly balance: BalancePolicy;
@@ -27,6 +29,7 @@ export interface CallPolicy {
 export const defaultCallPolicy: CallPolicy = {
   deadline: defaultDeadlinePolicy,
   retry: defaultRetryPolicy,
+  hedge: defaultHedgePolicy,
   budget: defaultBudgetPolicy,
   ejection: defaultEjectionPolicy,
   balance: defaultBalancePolicy,
