@@ -118,6 +118,14 @@ export const failures = {
     fault: "upstream",
     sentence: "The caller's deadline passed before the reply was complete; the upstream call was cancelled.",
   },
+  try_timeout: {
+    status: Status.DEADLINE_EXCEEDED,
+    httpStatus: 504,
+    retry: "idempotent",
+    fault: "upstream",
+    sentence:
+      "The instance did not answer within the time of one try (`ferry_try_timeout`), and no other try was left.",
+  },
   deadline_too_short: {
     status: Status.DEADLINE_EXCEEDED,
     httpStatus: 504,

@@ -26,8 +26,22 @@ export function classify(fields: HeaderFields, end: ReplyEnd, isGrpc = true): Ou
   if (inTrailers === "0" && httpStatus === 200) return ok;
   const value = inTrailers ?? fieldValue(fields, "grpc-status");
   const failure = (trailers === undefined ? undefined : failureKindIn(trailers)) ?? failureKindIn(fields);
-  if (value !== undefined) return { status: parseStatus(value), httpStatus, failure };
-  return { status: isGrpc ? statusOfHttp(httpStatus) : statusOfPlainHttp(httpStatus), httpStatus, failure };
+  const guessed = isGrpc ? statusOfHttp(httpStatus) : statusOfPlainHttp(httpStatus);
+  const status = value === undefined ? guessed : parseStatus(value);
+  const pushbackMs = status === Status.OK ? undefined : pushbackIn(trailers, fields);
+  return pushbackMs === undefined ? { status, httpStatus, failure } : { status, httpStatus, failure, pushbackMs };
+}
+
+/**
+ * What `grpc-retry-pushback-ms` asks of who would try again: a wait in milliseconds; -1 for "do not", as is said by a
+ * negative number and by anything that is no 32-bit integer (gRFC A6). Undefined where it is absent.
+ */
+function pushbackIn(trailers: HeaderFields | undefined, fields: HeaderFields): number | undefined {
+  const inTrailers = trailers === undefined ? undefined : fieldValue(trailers, "grpc-retry-pushback-ms");
+  const value = inTrailers ?? fieldValue(fields, "grpc-retry-pushback-ms");
+  if (value === undefined) return undefined;
+  const waitMs = /^[0-9]{1,10}$/.test(value) ? Number(value) : -1;
+  return waitMs > 2 ** 31 - 1 ? -1 : waitMs;
 }
 
 /** What a client of gRPC makes of a response without grpc-status; 200 is not a success then. */

@@ -1,8 +1,14 @@
-// Holds the reply of a unary call back until it can no longer be replaced by that of another try. gRPC's verdict is in
-// the trailers: a server that sends its header first and UNAVAILABLE after it can only be retried if nobody has seen
-// the header, and an instance that dies between its message and its trailers only if nobody has seen the message. A
-// caller of a unary method can use neither before the trailers, so the hold costs it nothing; it is bounded in bytes
-// and time.
+// Holds a reply back while another try could still replace it. gRPC's verdict is in the trailers: a server that sends
+// its header first and UNAVAILABLE after it can only be retried if nobody has seen the header. What is held, and for
+// how long, is one of three forms; retry.ts decides which replies are worth it. docs/decisions/0005.
+//
+//   headers   of a unary method: the header, until a message begins or the trailers come
+//   probation of a method whose kind is unknown: the same, for 50 ms at most, since it may be a stream
+//   message   of a unary method that asked for it: a message too, up to 64 KiB and 50 ms, so that an instance that dies
+//             between its message and its trailers is replaced as well
+//
+// A body that goes out is passed on as it comes: nothing of it is kept but its first bytes, for the moment until
+// somebody takes it.
 
 import type { Clock, Timer } from "../../common/clock.ts";
 import type { Outcome, Reply } from "../call.ts";
@@ -12,48 +18,22 @@ import type { HeaderFields } from "../http2/header-field.ts";
 
 /** What is held of a message; a longer reply goes out at once. */
 export const maxHeldBytes = 65_536;
-/** How long a message waits for its trailers; a slower end is the caller's to wait for. */
+/** How long a message waits for its trailers, and the header of an unknown method for a message. */
 export const maxHeldMs = 50;
 
-/**
- * Resolves with the outcome of a reply that another try may replace: one that ended without a message, or that a Ferry
- * had to end. The verdict is undefined for one that is the caller's now: the application answered, or it is too long or
- * too slow to hold.
- */
-export function holdReply(reply: Reply, clock: Clock): Promise<{ reply: Reply; verdict: Outcome | undefined }> {
-  return new Promise((resolve) => {
-    let timer: Timer | undefined;
-    const held = new HeldBody(reply.body, {
-      message: () => {
-        timer = clock.after(maxHeldMs, () => release(undefined));
-      },
-      tooLong: () => release(undefined),
-    });
-    const { fields } = reply;
-    const release = (verdict: Outcome | undefined) => {
-      timer?.cancel();
-      resolve({
-        reply: { fields, endsWithHead: false, body: held, onEnd: (listener) => reply.onEnd(listener) },
-        verdict,
-      });
-    };
-    // Order matters: all of a short reply may be here already, and a message that came before the end must be seen
-    // first.
-    held.listen();
-    reply.onEnd((outcome) => release(held.hasMessage && outcome.failure === undefined ? undefined : outcome));
-  });
-}
+export type Hold = "headers" | "probation" | "message";
 
-interface HoldEvents {
-  /** The first octets of a message have come. */
-  message(): void;
-  /** More has come than is held. */
-  tooLong(): void;
-}
-
-class HeldBody implements BodySource, BodySink {
-  readonly #source: BodySource;
-  readonly #events: HoldEvents;
+/** A reply that waits, and once it is released the same reply for the caller. */
+export class HeldReply implements Reply, BodySource, BodySink {
+  readonly fields: HeaderFields;
+  readonly endsWithHead = false;
+  readonly #reply: Reply;
+  readonly #hold: Hold;
+  readonly #clock: Clock;
+  #timer: Timer | undefined = undefined;
+  #isReleased = false;
+  #verdict: Outcome | undefined = undefined;
+  #wake: (() => void) | undefined = undefined;
   #early: Buffer[] = [];
   #earlyBytes = 0;
   #hasEnded = false;
@@ -61,36 +41,66 @@ class HeldBody implements BodySource, BodySink {
   #error: StreamError | undefined = undefined;
   #sink: BodySink | undefined = undefined;
 
-  constructor(source: BodySource, events: HoldEvents) {
-    this.#source = source;
-    this.#events = events;
+  /** Takes the body of `reply`; all of a short reply may be there already, and then it is released at once. */
+  constructor(reply: Reply, hold: Hold, clock: Clock) {
+    this.fields = reply.fields;
+    this.#reply = reply;
+    this.#hold = hold;
+    this.#clock = clock;
+    // Order matters: a message that came before the end must be seen first.
+    reply.body.attach(this);
+    if (!this.#isReleased) reply.onEnd((outcome) => this.#end(outcome));
+    if (!this.#isReleased && hold === "probation") this.#startTimer();
   }
 
-  get hasMessage(): boolean {
-    return this.#earlyBytes > 0;
+  /** It need not wait any longer. */
+  get isReleased(): boolean {
+    return this.#isReleased;
   }
 
-  listen(): void {
-    this.#source.attach(this);
+  /**
+   * How it ended, when another try may replace it; undefined for one that is the caller's: it is not over, or the
+   * application answered with a message.
+   */
+  get verdict(): Outcome | undefined {
+    return this.#verdict;
+  }
+
+  /** Resolves when it is released. */
+  released(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#isReleased) resolve();
+      else this.#wake = resolve;
+    });
+  }
+
+  get body(): BodySource {
+    return this;
+  }
+
+  onEnd(listener: (outcome: Outcome) => void): void {
+    this.#reply.onEnd(listener);
   }
 
   attach(sink: BodySink): void {
-    const isPlainEnd = this.#hasEnded && this.#trailers === undefined && this.#error === undefined;
-    const last = this.#early.length - 1;
-    for (let i = 0; i <= last; i++) sink.data(this.#early[i]!, isPlainEnd && i === last);
-    if (isPlainEnd && last < 0) sink.data(Buffer.alloc(0), true);
-    this.#early = [];
+    let hasToldEnd = false;
+    // A sink that grants what it gets may make more come while it is fed.
+    for (let chunk = this.#early.shift(); chunk !== undefined; chunk = this.#early.shift()) {
+      hasToldEnd = this.#endsPlainly && this.#early.length === 0;
+      sink.data(chunk, hasToldEnd);
+    }
+    if (this.#endsPlainly && !hasToldEnd) sink.data(noBytes, true);
     this.#sink = sink;
     if (this.#trailers !== undefined) sink.trailers(this.#trailers);
     else if (this.#error !== undefined) sink.abort(this.#error);
   }
 
   grant(bytes: number): void {
-    this.#source.grant(bytes);
+    this.#reply.body.grant(bytes);
   }
 
   cancel(code: ErrorCode): void {
-    this.#source.cancel(code);
+    this.#reply.body.cancel(code);
   }
 
   data(chunk: Buffer, end: boolean): void {
@@ -100,11 +110,11 @@ class HeldBody implements BodySource, BodySink {
       return;
     }
     if (chunk.length === 0) return;
-    const isFirst = this.#earlyBytes === 0;
     this.#early.push(Buffer.from(chunk));
     this.#earlyBytes += chunk.length;
-    if (this.#earlyBytes > maxHeldBytes) this.#events.tooLong();
-    else if (isFirst) this.#events.message();
+    if (this.#isReleased) return;
+    if (this.#hold !== "message" || this.#earlyBytes > maxHeldBytes) this.#release();
+    else if (this.#timer === undefined) this.#startTimer();
   }
 
   trailers(fields: HeaderFields): void {
@@ -117,4 +127,29 @@ class HeldBody implements BodySource, BodySink {
     this.#error = error;
     this.#sink?.abort(error);
   }
+
+  /** All has come, without trailers. */
+  get #endsPlainly(): boolean {
+    return this.#hasEnded && this.#trailers === undefined && this.#error === undefined;
+  }
+
+  #end(outcome: Outcome): void {
+    if (this.#isReleased) return;
+    // What the application answered with a message is the caller's; only what a Ferry had to end may be replaced.
+    if (this.#earlyBytes === 0 || outcome.failure !== undefined) this.#verdict = outcome;
+    this.#release();
+  }
+
+  #startTimer(): void {
+    this.#timer = this.#clock.after(maxHeldMs, () => this.#release());
+  }
+
+  #release(): void {
+    this.#timer?.cancel();
+    this.#isReleased = true;
+    this.#wake?.();
+    this.#wake = undefined;
+  }
 }
+
+const noBytes = Buffer.alloc(0);

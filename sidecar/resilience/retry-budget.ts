@@ -14,13 +14,14 @@ import type { BudgetPolicy } from "../routing/policy/budget-policy.ts";
 
 const bucketMs = 1_000;
 const buckets = 10;
-/** How long a call counts. */
-export const budgetWindowMs = bucketMs * buckets;
+/** Five times a fifth is one. */
+const roundingError = 1e-6;
 
 export class RetryBudget {
   #policy: BudgetPolicy;
   readonly #calls = new Uint32Array(buckets);
-  readonly #tries = new Uint32Array(buckets);
+  /** Tries paid by these calls; a part of one where the reserve paid the rest. */
+  readonly #tries = new Float64Array(buckets);
   /** Sums over the buckets. */
   #windowCalls = 0;
   #windowTries = 0;
@@ -58,19 +59,17 @@ export class RetryBudget {
   /** Takes one further try; false when none is left. */
   tryWithdraw(nowMs: number): boolean {
     this.#advance(nowMs);
-    if (!this.#windowHasOne) {
-      if (this.#reserve < 1) return false;
-      this.#reserve--;
-    } else {
-      this.#tries[this.#at]!++;
-      this.#windowTries++;
-    }
+    if (!this.hasOne) return false;
+    const paid = Math.min(1, this.#windowLeft);
+    this.#tries[this.#at]! += paid;
+    this.#windowTries += paid;
+    this.#reserve = Math.max(0, this.#reserve - (1 - paid));
     return true;
   }
 
   /** A try could be withdrawn now, by what the last deposit or withdrawal knew; asks no clock. */
   get hasOne(): boolean {
-    return this.#windowHasOne || this.#reserve >= 1;
+    return this.#windowLeft + this.#reserve > 1 - roundingError;
   }
 
   /** When the last call or try was counted; long ago: nothing here is worth keeping. */
@@ -78,9 +77,8 @@ export class RetryBudget {
     return this.#second * bucketMs;
   }
 
-  get #windowHasOne(): boolean {
-    // In hundredths, so that 20 % of 5 is exactly 1.
-    return (this.#windowTries + 1) * 100 <= this.#windowCalls * this.#policy.percent;
+  get #windowLeft(): number {
+    return Math.max(0, (this.#windowCalls * this.#policy.percent) / 100 - this.#windowTries);
   }
 
   /** When a second has passed: lets the buckets that are gone expire, and fills the reserve. */

@@ -1,55 +1,78 @@
 import { expect, test } from "vitest";
-import { mayRetry, type RetryFacts } from "./retry-decision.ts";
+import { defaultRetryPolicy } from "../routing/policy/retry-policy.ts";
+import { decideRetry, type RetryFacts } from "./retry-decision.ts";
 
+const unavailable = { status: 14, httpStatus: 200, failure: undefined };
 const base: RetryFacts = {
-  status: 14,
-  failure: undefined,
-  attempts: 1,
+  outcome: unavailable,
+  policy: defaultRetryPolicy,
+  retriesMade: 0,
   refusals: 0,
-  untried: 0,
-  retries: 1,
+  hasFresh: false,
+  repeats: 0,
   isIdempotent: true,
   previousAttempts: 0,
   isReplayable: true,
-  leftMs: 1_000,
 };
 
-test("UNAVAILABLE from an idempotent method is tried once more", () => {
-  expect(mayRetry(base)).toBe(true);
-  expect(mayRetry({ ...base, attempts: 2 })).toBe(false);
+function failed(failure: "connect_failed" | "connection_lost" | "refused" | "try_timeout" | "no_endpoint") {
+  return { ...unavailable, failure };
+}
+
+test("UNAVAILABLE from an idempotent method is tried again, twice", () => {
+  expect([0, 1, 2].map((retriesMade) => decideRetry({ ...base, retriesMade }))).toEqual(["retry", "retry", "no"]);
 });
 
 test("a method that is not idempotent, or not known, is not sent again after it may have run", () => {
-  expect(mayRetry({ ...base, isIdempotent: false })).toBe(false);
-  expect(mayRetry({ ...base, isIdempotent: false, failure: "connection_lost" })).toBe(false);
+  for (const outcome of [unavailable, failed("connection_lost"), failed("try_timeout")]) {
+    expect(decideRetry({ ...base, outcome })).toBe("retry");
+    expect(decideRetry({ ...base, outcome, isIdempotent: false })).toBe("no");
+  }
 });
 
-test("a call that was never sent is sent to every fresh endpoint, and three times more where none is left", () => {
-  const unsent = { ...base, isIdempotent: false, failure: "connect_failed", retries: 0 } as const;
-  expect([1, 2, 3, 4].map((attempts) => mayRetry({ ...unsent, attempts }))).toEqual([true, true, true, false]);
-  expect(mayRetry({ ...unsent, attempts: 9, untried: 1 })).toBe(true);
+test("a call that was never sent goes to every fresh endpoint at once, and three times more where none is left", () => {
+  const unsent = { ...base, isIdempotent: false, outcome: failed("connect_failed"), retriesMade: 9 };
+  expect(decideRetry({ ...unsent, hasFresh: true, repeats: 9 })).toBe("at_once");
+  const repeats = [0, 1, 2, 3].map((count) => decideRetry({ ...unsent, repeats: count }));
+  expect(repeats).toEqual(["repeat", "repeat", "repeat", "no"]);
 });
 
 test("a call that was refused is sent again once whatever its method", () => {
-  const refused = { ...base, isIdempotent: false, failure: "refused", retries: 0, untried: 3 } as const;
-  expect(mayRetry({ ...refused, refusals: 1 })).toBe(true);
-  expect(mayRetry({ ...refused, refusals: 2, attempts: 2 })).toBe(false);
+  const refused = { ...base, isIdempotent: false, outcome: failed("refused"), retriesMade: 9 };
+  expect(decideRetry({ ...refused, refusals: 1 })).toBe("at_once");
+  expect(decideRetry({ ...refused, refusals: 2 })).toBe("no");
+  expect(decideRetry({ ...refused, refusals: 2, isIdempotent: true, retriesMade: 0 })).toBe("retry");
 });
 
-test("the application's own verdict is not tried again unless it is UNAVAILABLE", () => {
-  for (const status of [3, 4, 5, 9, 13]) expect(mayRetry({ ...base, status })).toBe(false);
+test("the application's own verdict is not tried again unless the policy names it", () => {
+  for (const status of [0, 3, 4, 5, 9, 13]) {
+    expect(decideRetry({ ...base, outcome: { ...unavailable, status } })).toBe("no");
+  }
+  const policy = { ...defaultRetryPolicy, statuses: [13], httpStatuses: [429] };
+  expect(decideRetry({ ...base, policy, outcome: { ...unavailable, status: 13 } })).toBe("retry");
+  expect(decideRetry({ ...base, policy })).toBe("no");
+  expect(decideRetry({ ...base, policy, outcome: { ...unavailable, httpStatus: 429 } })).toBe("retry");
 });
 
-test("nothing is tried again past the deadline, or when the request is no longer whole", () => {
-  expect(mayRetry({ ...base, leftMs: 0 })).toBe(false);
-  expect(mayRetry({ ...base, isReplayable: false })).toBe(false);
+test("nothing is tried again when the request is no longer whole", () => {
+  for (const outcome of [unavailable, failed("connect_failed"), failed("refused")]) {
+    expect(decideRetry({ ...base, outcome, isReplayable: false })).toBe("no");
+  }
 });
 
-test("a hop behind one that is already retrying does not retry too", () => {
-  expect(mayRetry({ ...base, previousAttempts: 1 })).toBe(false);
-  expect(mayRetry({ ...base, previousAttempts: 1, failure: "connect_failed" })).toBe(true);
+test("a hop behind one that is already retrying does not retry too, unless the call never ran", () => {
+  const behind = { ...base, previousAttempts: 1, hasFresh: true, refusals: 1 };
+  expect(decideRetry(behind)).toBe("no");
+  expect(decideRetry({ ...behind, outcome: failed("connect_failed") })).toBe("at_once");
+  expect(decideRetry({ ...behind, outcome: failed("refused") })).toBe("at_once");
+});
+
+test("an upstream that says not to try again is heeded; a time that it names makes nothing retryable", () => {
+  expect(decideRetry({ ...base, outcome: { ...unavailable, pushbackMs: -1 } })).toBe("pushed_back");
+  expect(decideRetry({ ...base, outcome: { ...unavailable, pushbackMs: 0 } })).toBe("retry");
+  expect(decideRetry({ ...base, outcome: { ...unavailable, status: 3, pushbackMs: 0 } })).toBe("no");
 });
 
 test("a missing endpoint is not a reason to try again", () => {
-  expect(mayRetry({ ...base, failure: "no_endpoint" })).toBe(false);
+  expect(decideRetry({ ...base, outcome: failed("no_endpoint"), hasFresh: true })).toBe("no");
 });

@@ -1,42 +1,60 @@
 // Whether a failed try may be followed by another: pure. A call that provably never ran may be sent again whatever it
-// does; one that may have run only if its method is marked idempotent (RFC 9113 section 8.7, gRFC A6).
+// does; one that may have run only if its method is marked idempotent (RFC 9113 section 8.7, gRFC A6). Waits are
+// retry-schedule.ts's, the budget is retry-budget.ts's.
 
-import type { FailureKind } from "../failure.ts";
+import type { Outcome } from "../call.ts";
 import { failures } from "../failure.ts";
 import { Status } from "../grpc/status.ts";
+import type { RetryPolicy } from "../routing/policy/retry-policy.ts";
 
 export interface RetryFacts {
   /** How the try ended. */
-  readonly status: number;
-  readonly failure: FailureKind | undefined;
-  /** Tries so far, this one included. */
-  readonly attempts: number;
-  /** Tries among them that the peer refused, this one included. */
+  readonly outcome: Outcome;
+  readonly policy: RetryPolicy;
+  /** Retries made so far: what was sent again because it never ran is none. */
+  readonly retriesMade: number;
+  /** Tries that the peer refused, this one included. */
   readonly refusals: number;
-  /** Endpoints that no try went to yet. */
-  readonly untried: number;
-  /** The route's tries after the first. */
-  readonly retries: number;
+  /** Another endpoint is left that no try went to. */
+  readonly hasFresh: boolean;
+  /** Tries so far that were made although no fresh endpoint was left, because the one before was never sent. */
+  readonly repeats: number;
   /** A call that may have run may be sent again. */
   readonly isIdempotent: boolean;
   /** Hops before this one already tried again; then this one does not, or tries would multiply. */
   readonly previousAttempts: number;
   /** The whole request so far can be sent again. */
   readonly isReplayable: boolean;
-  /** Milliseconds until the deadline. */
-  readonly leftMs: number;
 }
 
-/** Further tries of a call that was never sent, where no fresh endpoint is left: it costs nothing but time. */
-export const maxUnsentTries = 3;
+/**
+ * `at_once`: it never ran, and another endpoint may take it. `repeat`: it was never sent, and there is no other
+ * endpoint: the same one gets a moment. `retry`: it may have run, so it costs a retry, a wait and the budget.
+ * `pushed_back`: it would be retried, but the upstream said not to. `no`: this outcome is the caller's.
+ */
+export type RetryDecision = "no" | "at_once" | "repeat" | "retry" | "pushed_back";
 
-export function mayRetry(facts: RetryFacts): boolean {
-  if (!facts.isReplayable || facts.leftMs <= 0) return false;
-  const kind = facts.failure === undefined ? "idempotent" : failures[facts.failure].retry;
-  if (kind === "never") return false;
-  if (kind === "always") return facts.untried > 0 || facts.attempts <= maxUnsentTries;
-  if (kind === "once" && facts.refusals <= 1) return true;
-  if (facts.failure === undefined && facts.status !== Status.UNAVAILABLE) return false;
-  if (facts.previousAttempts > 0) return false;
-  return facts.isIdempotent && facts.attempts <= facts.retries;
+/** Further tries of a call that was never sent, where no fresh endpoint is left: they cost nothing but time. */
+export const maxRepeats = 3;
+
+export function decideRetry(facts: RetryFacts): RetryDecision {
+  const { outcome, policy } = facts;
+  if (!facts.isReplayable) return "no";
+  const kind = outcome.failure === undefined ? "idempotent" : failures[outcome.failure].retry;
+  if (kind === "never") return "no";
+  if (kind === "always") {
+    if (facts.hasFresh) return "at_once";
+    return facts.repeats < maxRepeats ? "repeat" : "no";
+  }
+  const isToldNot = outcome.pushbackMs !== undefined && outcome.pushbackMs < 0;
+  if (kind === "once" && facts.refusals <= 1 && !isToldNot) return "at_once";
+  if (outcome.failure === undefined && !isWorthRetry(outcome, policy)) return "no";
+  if (facts.previousAttempts > 0 || !facts.isIdempotent || facts.retriesMade >= policy.retries) return "no";
+  return isToldNot ? "pushed_back" : "retry";
+}
+
+/** Whether the application's own answer may be bettered by another try. */
+export function isWorthRetry({ status, httpStatus }: Outcome, policy: RetryPolicy): boolean {
+  if (status === Status.OK) return false;
+  return policy.statuses.includes(status) || policy.httpStatuses.includes(httpStatus);
 }

@@ -1,35 +1,45 @@
 // Tries a call again on another endpoint when that can help and cannot hurt. Sits inside route, so that a retry stays
 // on its canary side, and outside balance, so that every try picks afresh. Guarantees: nothing is sent again after a
-// header or a message went to the caller, nor when a part of the request is gone (decisions in retry-decision.ts).
+// header or a message went to the caller, nor when a part of the request is gone (decisions in retry-decision.ts);
+// retries that may have run are paid for from the service's budget. State of the budgets is per worker process.
+//
+// Hot: runs once per call; a call that is answered at its first try makes no facts, no timer and no text.
 
-import { type Clock, wait } from "../../common/clock.ts";
+import type { Clock, Timer } from "../../common/clock.ts";
 import type { Random } from "../../common/random.ts";
-import { asFailure } from "../as-failure.ts";
-import type { Outcome, Reply, RoutedCall } from "../call.ts";
+import { asFailure, whereOf } from "../as-failure.ts";
+import type { Call, Outcome, Reply, RoutedCall } from "../call.ts";
+import { noteDecision } from "../decision.ts";
 import type { Endpoint } from "../discovery/registry.ts";
+import { ProxyFailure } from "../failure.ts";
+import { classify } from "../grpc/classify.ts";
+import { Status, statusName } from "../grpc/status.ts";
 import { ErrorCode } from "../http2/error-code.ts";
 import type { Layer, Service } from "../stack.ts";
-import { holdReply } from "./held-reply.ts";
+import { HeldReply, type Hold } from "./held-reply.ts";
 import { ReplayBuffer } from "./replay-buffer.ts";
-import { mayRetry } from "./retry-decision.ts";
+import type { RetryBudget } from "./retry-budget.ts";
+import type { RetryBudgets } from "./retry-budgets.ts";
+import { decideRetry } from "./retry-decision.ts";
+import { waitBeforeRetry } from "./retry-schedule.ts";
+import { TryCancel } from "./try-cancel.ts";
 
 export interface RetryDeps {
   readonly clock: Clock;
   readonly random: Random;
+  readonly budgets: RetryBudgets;
   /** Bytes of a request kept for another try. */
   readonly maxReplayBytes: number;
   /** Told before each further try: how the one before ended. */
   onRetry(routed: RoutedCall, outcome: Outcome): void;
 }
 
-/** The first wait when no other endpoint is left; doubles, with full jitter. */
-const backoffBaseMs = 25;
-const backoffMaxMs = 250;
-
 export function retry(deps: RetryDeps): Layer<RoutedCall> {
   return (next) =>
     function retry(routed) {
-      return new RetriedCall(routed, next, deps).run();
+      const budget = deps.budgets.of(routed.route, routed.call.receivedAtMs);
+      budget.deposit(routed.call.receivedAtMs);
+      return new RetriedCall(routed, next, deps, budget).run();
     };
 }
 
@@ -37,100 +47,218 @@ class RetriedCall {
   readonly #first: RoutedCall;
   readonly #next: Service<RoutedCall>;
   readonly #deps: RetryDeps;
+  readonly #budget: RetryBudget;
   readonly #replay: ReplayBuffer | undefined;
-  readonly #tried: Endpoint[] = [];
+  /** By endpoint, in order; undefined while none has failed. */
+  #tried: Endpoint[] | undefined = undefined;
+  #retriesMade = 0;
+  /** Retries since the start, or since the upstream named a time itself. */
+  #backoffs = 0;
   #refusals = 0;
+  /** Tries at endpoints that had been tried before. */
+  #repeats = 0;
+  #tryTimer: Timer | undefined = undefined;
 
-  constructor(routed: RoutedCall, next: Service<RoutedCall>, deps: RetryDeps) {
+  constructor(routed: RoutedCall, next: Service<RoutedCall>, deps: RetryDeps, budget: RetryBudget) {
     this.#first = routed;
     this.#next = next;
     this.#deps = deps;
+    this.#budget = budget;
     this.#replay = routed.call.endsWithHead ? undefined : new ReplayBuffer(routed.body, deps.maxReplayBytes);
   }
 
   async run(): Promise<Reply> {
     const { call } = this.#first;
-    for (let attempt = 1; ; attempt++) {
-      call.notes.attempts = attempt;
-      const body = this.#replay?.open() ?? this.#first.body;
-      const routed: RoutedCall = { ...this.#first, body, attempt, tried: this.#tried };
-      let outcome: Outcome;
-      try {
-        const { reply, verdict } = await this.#try(routed);
-        if (verdict === undefined || !this.#mayRetry(attempt, verdict)) {
-          this.#replay?.commit();
-          return reply;
-        }
-        reply.body.cancel(ErrorCode.CANCEL);
-        outcome = verdict;
-      } catch (error) {
-        const failure = asFailure(error, call);
-        outcome = { status: failure.status, httpStatus: 0, failure: failure.kind };
-        if (!this.#mayRetry(attempt, outcome)) throw error;
-      }
-      this.#deps.onRetry(routed, outcome);
-      await this.#backOff(attempt);
-    }
-  }
-
-  /** A try's reply, with its verdict when that is known before anything must go to the caller. */
-  async #try(routed: RoutedCall): Promise<{ readonly reply: Reply; readonly verdict: Outcome | undefined }> {
-    const reply = await this.#next(routed);
-    if (reply.endsWithHead) {
+    for (;;) {
+      // Hedges have counted as well.
+      const attempt = ++call.notes.attempts;
+      const routed = this.#tryOf(attempt);
+      let reply: Reply | undefined;
+      let error: unknown;
       let verdict: Outcome | undefined;
-      reply.onEnd((outcome) => {
-        verdict = outcome;
-      });
-      return { reply, verdict };
+      try {
+        reply = await this.#next(routed);
+      } catch (caught) {
+        error = caught;
+        verdict = outcomeOf(asFailure(caught, call));
+      }
+      if (reply !== undefined) {
+        const hold = this.#holdFor(reply);
+        if (hold === undefined) verdict = verdictAtHead(reply, call);
+        else {
+          const held = new HeldReply(reply, hold, this.#deps.clock);
+          if (!held.isReleased) await held.released();
+          verdict = held.verdict;
+          reply = held;
+        }
+      }
+      this.#tryTimer?.cancel();
+      const waitMs = verdict === undefined ? undefined : this.#waitBeforeNext(verdict);
+      if (verdict === undefined || waitMs === undefined) {
+        this.#replay?.commit();
+        if (reply === undefined) throw error;
+        // A reply that was cancelled behind its header explains itself as one that never began.
+        if (verdict !== undefined && routed.cancel?.cancelled !== undefined) throw routed.cancel.cancelled;
+        return reply;
+      }
+      reply?.body.cancel(ErrorCode.CANCEL);
+      this.#deps.onRetry(routed, verdict);
+      this.#note("retry", `after ${wordOf(verdict)}, in ${Math.round(waitMs)} ms`);
+      if (waitMs > 0) await waitOrCancelled(this.#deps.clock, waitMs, call);
+      if (call.cancelled !== undefined) throw call.cancelled;
     }
-    return this.#isWorthHolding(routed) ? holdReply(reply, this.#deps.clock) : { reply, verdict: undefined };
   }
 
-  /** Only a reply that another try could replace is held, and only of a method that answers with one message. */
-  #isWorthHolding(routed: RoutedCall): boolean {
+  #tryOf(attempt: number): RoutedCall {
+    const first = this.#first;
+    if (attempt === 1 && this.#replay === undefined && this.#tryTimeoutMs === 0) return first;
+    return {
+      call: first.call,
+      route: first.route,
+      candidates: first.candidates,
+      deadlineAtMs: first.deadlineAtMs,
+      body: this.#replay?.open() ?? first.body,
+      attempt,
+      tried: this.#tried ?? first.tried,
+      cancel: this.#tryTimeoutMs === 0 ? first.cancel : this.#startTry(this.#tryTimeoutMs),
+    };
+  }
+
+  /** A stream lasts as long as it lasts, and what must not be sent twice is not given up on. */
+  get #tryTimeoutMs(): number {
+    const { route, candidates } = this.#first;
+    const isStream = candidates.traits !== undefined && candidates.traits.kind !== "unary";
+    return route.isIdempotent && !isStream ? route.policy.retry.tryTimeoutMs : 0;
+  }
+
+  #startTry(timeoutMs: number): TryCancel {
+    const { call, cancel } = this.#first;
+    const own = new TryCancel(cancel);
+    this.#tryTimer = this.#deps.clock.after(timeoutMs, () => {
+      own.cancel(
+        new ProxyFailure("try_timeout", whereOf(call), `no reply within ${timeoutMs} ms, the time of one try`),
+      );
+    });
+    return own;
+  }
+
+  /** Only a reply that another try could replace is held, and never that of a stream. */
+  #holdFor(reply: Reply): Hold | undefined {
+    if (reply.endsWithHead || reply.fields[0]?.value !== "200") return undefined;
     const { route, call, candidates } = this.#first;
-    const traits = candidates.traits;
-    return (
-      traits?.kind === "unary" &&
+    const { traits } = candidates;
+    const { retry } = route.policy;
+    const isWorthIt =
       route.isIdempotent &&
+      (traits === undefined || traits.kind === "unary") &&
+      this.#retriesMade < retry.retries &&
       call.isGrpc &&
       call.previousAttempts === 0 &&
-      routed.attempt <= route.policy.retry.retries &&
-      (this.#replay === undefined || (this.#replay.isWhole && this.#replay.hasEnded))
-    );
+      (this.#replay === undefined || (this.#replay.isWhole && this.#replay.hasEnded)) &&
+      this.#budget.hasOne;
+    if (!isWorthIt) return undefined;
+    return traits === undefined ? "probation" : retry.hold;
   }
 
-  #mayRetry(attempts: number, outcome: Outcome): boolean {
-    const { call, route } = this.#first;
-    const endpoint = call.notes.endpoint;
-    if (endpoint !== undefined) this.#tried.push(endpoint);
-    if (outcome.failure === "refused") this.#refusals++;
-    return (
-      call.cancelled === undefined &&
-      mayRetry({
-        status: outcome.status,
-        failure: outcome.failure,
-        attempts,
-        refusals: this.#refusals,
-        untried: this.#untried,
-        retries: route.policy.retry.retries,
-        isIdempotent: route.isIdempotent,
-        previousAttempts: call.previousAttempts,
-        isReplayable: this.#replay?.isWhole ?? true,
-        leftMs: this.#first.deadlineAtMs - this.#deps.clock.nowMs(),
-      })
-    );
+  /** Milliseconds until the next try, which is paid for then; undefined: there is none. */
+  #waitBeforeNext(outcome: Outcome): number | undefined {
+    if (outcome.status === Status.OK) return undefined;
+    const { call, route, deadlineAtMs } = this.#first;
+    if (call.cancelled !== undefined) return undefined;
+    const hasFresh = this.#rememberTry(outcome);
+    const decision = decideRetry({
+      outcome,
+      policy: route.policy.retry,
+      retriesMade: this.#retriesMade,
+      refusals: this.#refusals,
+      hasFresh,
+      repeats: this.#repeats,
+      isIdempotent: route.isIdempotent,
+      previousAttempts: call.previousAttempts,
+      isReplayable: this.#replay?.isWhole ?? true,
+    });
+    if (decision === "no") return undefined;
+    const nowMs = this.#deps.clock.nowMs();
+    const leftMs = deadlineAtMs - nowMs;
+    if (decision === "at_once") return leftMs > 0 ? 0 : undefined;
+    if (decision === "pushed_back") {
+      this.#note("retry_pushed_back", `after ${wordOf(outcome)}`);
+      return undefined;
+    }
+    const pushbackMs = decision === "retry" ? outcome.pushbackMs : undefined;
+    this.#backoffs = pushbackMs === undefined ? this.#backoffs + 1 : 0;
+    const waitMs = pushbackMs ?? waitBeforeRetry(route.policy.retry, this.#backoffs, this.#deps.random());
+    if (waitMs >= leftMs) {
+      this.#note("retry_too_late", `${Math.round(waitMs)} ms to wait, ${Math.round(leftMs)} ms left`);
+      return undefined;
+    }
+    if (decision === "retry") {
+      if (!this.#budget.tryWithdraw(nowMs)) {
+        this.#note("retry_budget_spent", `after ${wordOf(outcome)}`);
+        return undefined;
+      }
+      this.#retriesMade++;
+    }
+    return waitMs;
   }
 
-  get #untried(): number {
-    const known = this.#first.candidates.targets.flatMap((target) => target.endpoints);
-    return known.filter((endpoint) => !this.#tried.some((tried) => tried.id === endpoint.id)).length;
+  /** Whether an endpoint is left that no try went to. */
+  #rememberTry({ failure }: Outcome): boolean {
+    if (failure === "refused") this.#refusals++;
+    const { endpoint } = this.#first.call.notes;
+    if (endpoint === undefined) return false;
+    this.#tried ??= [];
+    // Balance takes one that was not tried where it may: that it did not says that there is none.
+    const isRepeat = this.#tried.some((tried) => tried.id === endpoint.id);
+    if (isRepeat) this.#repeats++;
+    else this.#tried.push(endpoint);
+    return !isRepeat && this.#hasUntried(this.#tried);
   }
 
-  /** At once when another endpoint is left to try; otherwise the same one gets a moment. */
-  async #backOff(attempt: number): Promise<void> {
-    if (this.#untried > 0) return;
-    const cap = Math.min(backoffMaxMs, backoffBaseMs * 2 ** attempt);
-    await wait(this.#deps.clock, this.#deps.random() * cap);
+  #hasUntried(tried: readonly Endpoint[]): boolean {
+    for (const target of this.#first.candidates.targets) {
+      for (const { id, health, weight } of target.endpoints) {
+        if (health !== "critical" && weight > 0 && !tried.some((other) => other.id === id)) return true;
+      }
+    }
+    return false;
   }
+
+  #note(kind: "retry" | "retry_pushed_back" | "retry_too_late" | "retry_budget_spent", detail: string): void {
+    noteDecision(this.#first.call, kind, this.#deps.clock.nowMs(), detail);
+  }
+}
+
+function outcomeOf({ status, kind, pushbackMs }: ProxyFailure): Outcome {
+  const outcome = { status, httpStatus: 0, failure: kind };
+  return pushbackMs === undefined ? outcome : { ...outcome, pushbackMs };
+}
+
+/** The verdict of a reply that has no message to wait for: it ended with its header, or is no gRPC answer at all. */
+function verdictAtHead(reply: Reply, call: Call): Outcome | undefined {
+  if (!reply.endsWithHead) {
+    if (reply.fields[0]?.value === "200") return undefined;
+    return classify(reply.fields, { trailers: undefined, error: undefined }, call.isGrpc);
+  }
+  let verdict: Outcome | undefined;
+  reply.onEnd((outcome) => {
+    verdict = outcome;
+  });
+  return verdict;
+}
+
+/** Ends early when nobody wants the call any more. */
+function waitOrCancelled(clock: Clock, waitMs: number, call: Call): Promise<void> {
+  return new Promise((resolve) => {
+    // Holds the process: a caller awaits this.
+    const timer = clock.after(waitMs, resolve, true);
+    call.onCancel(() => {
+      timer.cancel();
+      resolve();
+    });
+  });
+}
+
+function wordOf({ status, failure }: Outcome): string {
+  return failure ?? statusName(status);
 }
