@@ -67,14 +67,14 @@ describe("a sticky split", () => {
     const sides = ["ada", "bob", "carol", "dave", "erin", "frank", "grace", "heidi"].map((user) => sideOf(table, user));
     expect(sides).toMatchInlineSnapshot(`
       [
+        "v1",
         "v2",
-        "v2",
+        "v1",
         "v2",
         "v2",
         "v2",
         "v1",
         "v1",
-        "v2",
       ]
     `);
   });

@@ -11,6 +11,7 @@
 //
 // Hot: pickSticky costs one pass over the value and a logarithm for each leg (bench/micro/route.ts).
 
+import { mixBits, stringHash } from "../../common/string-hash.ts";
 import { displayName, type Leg } from "./route-leg.ts";
 import type { Snapshot } from "./snapshot.ts";
 
@@ -49,18 +50,21 @@ export function compileSticky({ header, splitter }: StickySplit, legs: readonly 
     const name = `${splitter} ${service} ${subset}`;
     const count = (seen.get(name) ?? 0) + 1;
     seen.set(name, count);
-    return mix(hashText(count === 1 ? name : `${name} ${count}`));
+    return stringHash(count === 1 ? name : `${name} ${count}`, hashSeed);
   });
   return { header, seeds, weights: legs.map((leg) => leg.weight) };
 }
 
+/** Part of the contract between sidecars, as the hash itself; not that of the balancers, which hash the same headers. */
+const hashSeed = 0x73706c69;
+
 /** The index of the leg that calls with this header value go to. */
 export function pickSticky({ seeds, weights }: StickyLegs, value: string): number {
-  const hash = mix(hashText(value));
+  const hash = stringHash(value, hashSeed);
   let best = 0;
   let smallest = Number.POSITIVE_INFINITY;
   for (let i = 0; i < seeds.length; i++) {
-    const draw = (mix(hash ^ seeds[i]!) + 0.5) / 4_294_967_296;
+    const draw = (mixBits(hash ^ seeds[i]!) + 0.5) / 4_294_967_296;
     const score = -Math.log(draw) / weights[i]!;
     if (score < smallest) {
       smallest = score;
@@ -68,19 +72,4 @@ export function pickSticky({ seeds, weights }: StickyLegs, value: string): numbe
     }
   }
   return best;
-}
-
-/** FNV-1a, 32 bits, over the value's octets (values are latin1 strings). */
-function hashText(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  return hash;
-}
-
-/** The end of MurmurHash3: every bit of the input tells on every bit of the result, which FNV alone lacks. */
-function mix(hash: number): number {
-  let mixed = hash;
-  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
-  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
-  return (mixed ^ (mixed >>> 16)) >>> 0;
 }
