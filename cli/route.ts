@@ -7,6 +7,7 @@ import { openConsole } from "./console.ts";
 import { exitOk, exitUnmet } from "./exit.ts";
 import { parseMethodName } from "./grpc/method.ts";
 import { plainMetadata } from "./grpc/raw-call.ts";
+import { gatewayAdmission } from "./route/gateway-admission.ts";
 import { learnMethod } from "./route/learn-method.ts";
 import { entryPoint, readMesh } from "./route/read-mesh.ts";
 import { routeReport } from "./route/route-report.ts";
@@ -50,7 +51,8 @@ async function route(name: string, options: RouteOptions): Promise<number> {
   const meshConfig = () => findMeshConfig({ option, optionName: "--mesh-config", setting, home });
   const mesh = await readMesh({ home, meshConfig, upstream });
   const path = `/${service}/${method}`;
-  const report = routeReport({ upstream, path, headers }, mesh, await learnMethod(path, mesh.instances));
+  const [learned, admission] = await Promise.all([learnMethod(path, mesh.instances), gatewayAdmission(home)]);
+  const report = routeReport({ upstream, path, headers }, { mesh, learned, admission });
   const isMatched = report.legs.length > 0;
   if (options.explain === true) for (const line of routeLines(report)) out.print(line);
   else if (isMatched) out.print(routeLine(report));

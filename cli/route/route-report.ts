@@ -27,6 +27,8 @@ export interface EndpointReport {
   readonly weight: number;
   /** The registry lets it be dialed. */
   readonly mayBeCalled: boolean;
+  /** What the gateway of the running stack makes of it, as `admitted`, `probing`, `ejected`; null where none runs. */
+  readonly admission: string | null;
 }
 
 export interface TargetReport {
@@ -67,7 +69,14 @@ export interface RouteReport {
   readonly legs: readonly LegReport[];
 }
 
-export function routeReport(question: RouteQuestion, mesh: MeshPicture, learned: LearnedMethod): RouteReport {
+export interface RouteFindings {
+  readonly mesh: MeshPicture;
+  readonly learned: LearnedMethod;
+  /** By instance id. */
+  readonly admission: ReadonlyMap<string, string>;
+}
+
+export function routeReport(question: RouteQuestion, { mesh, learned, admission }: RouteFindings): RouteReport {
   const { upstream, path, headers } = question;
   const { chain, globalConfig, serviceMeta } = mesh.view;
   const { traits, from } = learned;
@@ -82,7 +91,7 @@ export function routeReport(question: RouteQuestion, mesh: MeshPicture, learned:
     headers: headers.map(([name, value]) => `${name}: ${value}`),
     ...{ kind: traits?.kind ?? "unknown", idempotent: traits?.idempotent ?? null, traitsFrom: from },
     ...{ rules, stickyHeader },
-    legs: legs.map((leg) => legReport(leg, snapshot)),
+    legs: legs.map((leg) => legReport(leg, snapshot, admission)),
   };
 }
 
@@ -99,14 +108,16 @@ function fieldsOf({ upstream, path, headers }: RouteQuestion): readonly HeaderFi
   return [...usual, ...headers].map(([name, value]) => new HeaderField(name, value));
 }
 
-function legReport({ percent, isChosen, decision, settings }: LegExplanation, snapshot: Snapshot): LegReport {
+function legReport(leg: LegExplanation, snapshot: Snapshot, admission: RouteFindings["admission"]): LegReport {
+  const { percent, isChosen, decision, settings } = leg;
   const { route, candidates } = decision;
   const targets = candidates.targets.map(({ id, endpoints: eligible }): TargetReport => {
     const target = snapshot.chain.Targets[id];
     const endpoints = (snapshot.endpoints[id] ?? []).map((endpoint): EndpointReport => {
       const { id: instance, host, port, version, health, weight } = endpoint;
       const mayBeCalled = eligible.includes(endpoint);
-      return { id: instance, address: `${host}:${port}`, version, health, weight, mayBeCalled };
+      const seen = admission.get(instance) ?? null;
+      return { id: instance, address: `${host}:${port}`, version, health, weight, mayBeCalled, admission: seen };
     });
     return { id, service: target?.Service ?? "", subset: target?.ServiceSubset ?? "", endpoints };
   });

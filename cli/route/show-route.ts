@@ -43,9 +43,9 @@ export function routeLines(report: RouteReport): readonly string[] {
 function targetLines({ id, endpoints }: TargetReport, at: number): readonly string[] {
   const lines = [`  ${at === 0 ? "target" : `failover ${at}`} ${id}`];
   if (endpoints.length === 0) return [...lines, "    no instance"];
-  const rows = endpoints.map(({ id: instance, address, version, health, weight, mayBeCalled }) => [
+  const rows = endpoints.map(({ id: instance, address, version, health, weight, mayBeCalled, admission }) => [
     ...[instance, address, version || "-", health, weight === 1 ? "" : `weight ${weight}`],
-    mayBeCalled ? "" : "gets no calls",
+    mayBeCalled ? (admission === null ? "" : `${admission} at the gateway`) : "gets no calls",
   ]);
   return [...lines, ...table(rows).map((line) => `    ${line}`)];
 }

@@ -55,7 +55,7 @@ describe("the table of our own settings", () => {
     },
   );
 
-  test("every field of every policy is set by a key of its topic", () => {
+  test("every field of every policy is set by a key of its topic, or by a field of Consul's alone", () => {
     const unset: string[] = [];
     for (const topic of Object.keys(defaultCallPolicy) as (keyof CallPolicy)[]) {
       const effects = ferrySettings.filter((setting) => setting.topic === topic).flatMap(effectsOf);
@@ -65,7 +65,8 @@ describe("the table of our own settings", () => {
         if (!isSet) unset.push(`${topic}.${field}`);
       }
     }
-    expect(unset).toEqual([]);
+    // RetryOn and RetryOnStatusCodes of a route, for answers that are not gRPC.
+    expect(unset).toEqual(["retry.httpStatuses"]);
   });
 
   test("every key is written once, in lower case, under a topic with a title", () => {
