@@ -250,7 +250,7 @@ describe("the cap", () => {
 });
 
 describe("failover and panic", () => {
-  test("the only endpoint of a target may go when a failover target can take its calls, and is probed there", async () => {
+  test("the only endpoint of a target may go when a failover target can take its calls", async () => {
     const mesh = new ScriptedMesh();
     mesh.serve({ a: [...times(3, broken), ok], f: [ok] }, options({ failover: ["f"] }));
     expect(await endpointsOf(mesh, 5)).toEqual(["a", "a", "a", "f", "f"]);
@@ -259,7 +259,7 @@ describe("failover and panic", () => {
     expect(mesh.decisions).not.toContain("panic");
   });
 
-  test("with fewer than half of the registered endpoints left, ejected ones are used, critical ones never", async () => {
+  test("with fewer than half of the registered endpoints left ejected ones are used, critical never", async () => {
     const mesh = new ScriptedMesh();
     const health = { c: "critical" } as const;
     mesh.serve({ a: [broken], b: [ok], c: [ok] }, options({ health }));

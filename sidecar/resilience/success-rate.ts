@@ -8,15 +8,12 @@
 //
 // Hot: `record` runs twice per try; it makes nothing.
 
+import type { EjectionPolicy } from "../routing/policy/ejection-policy.ts";
+
 const buckets = 10;
 const margin = 2;
 
-export interface RatePolicy {
-  /** Percent of the calls that must go well; 0 switches the rule off. */
-  readonly successRatePercent: number;
-  /** With fewer calls in the window nothing is said. */
-  readonly minCalls: number;
-}
+type RatePolicy = Pick<EjectionPolicy, "successRatePercent" | "minCalls">;
 
 /** Whether so many failures among so many calls are too many; pure. */
 export function isRateTooLow(calls: number, failures: number, policy: RatePolicy): boolean {
