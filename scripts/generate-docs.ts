@@ -14,6 +14,7 @@ import { ferrySettings, topicTitles } from "../sidecar/routing/mesh-config/ferry
 import { sidecarRows } from "../sidecar/settings.ts";
 import { callMetrics } from "../sidecar/telemetry/call-metrics.ts";
 import { ejectionGauge } from "../sidecar/telemetry/ejection-gauge.ts";
+import { limitMetrics } from "../sidecar/telemetry/limit-metrics.ts";
 import { MetricRegistry } from "../sidecar/telemetry/metric-registry.ts";
 import type { FamilySnapshot } from "../sidecar/telemetry/metric-snapshot.ts";
 import { processMetrics } from "../sidecar/telemetry/process-metrics.ts";
@@ -37,6 +38,7 @@ function metricFamilies(): readonly FamilySnapshot[] {
   const registry = new MetricRegistry();
   callMetrics({ registry, service: "", isKnownMethod: () => true });
   ejectionGauge(registry, () => ({}));
+  limitMetrics(registry, () => []);
   const open = { connections: () => ({}), callsInFlight: () => 0 };
   processMetrics({ registry, open, startedWallMs: 0 })();
   return registry.snapshot();

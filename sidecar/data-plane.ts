@@ -18,14 +18,16 @@ import type { CallSources } from "./received-call.ts";
 import { refuseTooLarge } from "./refuse-too-large.ts";
 import { EndpointStates } from "./resilience/endpoint-states.ts";
 import type { GateDeps } from "./resilience/gate.ts";
-import { CallLimits } from "./resilience/limit.ts";
+import { type CallLimit, CallLimits } from "./resilience/limit.ts";
 import type { MirrorDeps } from "./resilience/mirror.ts";
 import { MirrorPlaces } from "./resilience/mirror-places.ts";
 import type { RetryDeps } from "./resilience/retry.ts";
+import { RetryBudgets } from "./resilience/retry-budgets.ts";
 import type { ServicePolicy } from "./routing/policy/call-policy.ts";
 import type { Snapshot } from "./routing/snapshot.ts";
 import { type CallServer, serveCalls } from "./serve-calls.ts";
 import type { Layer } from "./stack.ts";
+import type { LimitReading } from "./telemetry/limit-metrics.ts";
 import type { Recorder } from "./telemetry/record.ts";
 import { type Dialer, type DialOptions, plaintextDialer } from "./transport/dial.ts";
 import { type Listening, listenHttp2 } from "./transport/listen.ts";
@@ -74,6 +76,7 @@ export interface Entrance {
 export class DataPlane {
   readonly upstreams: Upstreams;
   readonly states = new EndpointStates();
+  readonly #budgets = new RetryBudgets();
   readonly callLimits = new CallLimits();
   readonly inboundRules: InboundRules;
   readonly pool: Pool;
@@ -140,6 +143,7 @@ export class DataPlane {
       reportDefect,
       upstreams: this.upstreams,
       states: this.states,
+      budgets: this.#budgets,
       limits: this.callLimits,
       sender: this.pool,
       mirroring: {
@@ -157,6 +161,22 @@ export class DataPlane {
   /** Calls under way, both directions. */
   get callsInFlight(): number {
     return this.#entrances.reduce((sum, entrance) => sum + entrance.calls.inFlight, 0);
+  }
+
+  /** How full the limits are, for metrics. */
+  limitReadings(): readonly LimitReading[] {
+    const reading = (direction: LimitReading["direction"], { name, places }: CallLimit, method = ""): LimitReading => {
+      const { limit, inFlight, pending } = places;
+      return { direction, service: name, method, limit, inFlight, pending };
+    };
+    const out = [...this.callLimits.all()].map((limit) => reading("outbound", limit));
+    if (this.#params.service === undefined) return out;
+    const { total } = this.inboundRules;
+    const adaptive = [...this.inboundRules.adaptive()].map(({ own }) => ({
+      ...reading("inbound", own, own.name),
+      service: total.name,
+    }));
+    return [...out, reading("inbound", total), ...adaptive];
   }
 
   /** Ends what is left, at once. */

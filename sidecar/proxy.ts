@@ -19,6 +19,7 @@ import { compileSnapshot } from "./routing/compile-snapshot.ts";
 import { compileChain } from "./routing/local-compiler.ts";
 import { emptyMeshConfig } from "./routing/mesh-config/mesh-config.ts";
 import { sidecarRows } from "./settings.ts";
+import { limitMetrics } from "./telemetry/limit-metrics.ts";
 import { tlsDialer } from "./transport/tls-dial.ts";
 import { followTlsFiles, type TlsFileEvents } from "./transport/tls-files.ts";
 
@@ -106,6 +107,7 @@ export async function startProxy(params: ProxyParams): Promise<RunningProxy> {
     },
   );
   const connections = () => ({ outbound: entrance.listening.connections, pool: data.pool.connections });
+  limitMetrics(observation.registry, () => data.limitReadings());
   data.apply(snapshotOf(upstream));
   const entrance = await data.openOutbound(listen, () => name);
   const hurry = new AbortController();

@@ -34,6 +34,7 @@ import type { ManagedChains } from "./routing/chain-source.ts";
 import type { MethodTraits } from "./routing/snapshot.ts";
 import type { SidecarSettings } from "./settings.ts";
 import { ejectionGauge } from "./telemetry/ejection-gauge.ts";
+import { limitMetrics } from "./telemetry/limit-metrics.ts";
 
 export interface SidecarParams {
   readonly settings: SidecarSettings;
@@ -114,6 +115,7 @@ export class Sidecar {
     this.#backend = backend;
     this.#registry = backend.registry;
     ejectionGauge(observation.registry, () => ejectedByUpstream(this.#data));
+    limitMetrics(observation.registry, () => this.#data.limitReadings());
     this.#data = new DataPlane(settings, {
       clock,
       random: systemRandom,

@@ -85,8 +85,19 @@ test("a call has one place however often it is tried", async () => {
   expect(await mesh.call()).toMatchObject({ status: "0" });
 });
 
-test("of 100 places sheddable calls get 80, default ones 95, critical ones all", async () => {
+test("of 100 places sheddable calls get 80, default ones all", async () => {
   const mesh = meshWith({ maxCalls: 100 });
+  await startAll(mesh, 100, sheddable);
+  expect(mesh.sent).toHaveLength(80);
+  await startAll(mesh, 100);
+  expect(mesh.sent).toHaveLength(100);
+});
+
+test("once a critical call has come, default ones get 95 of 100 places and critical ones all", async () => {
+  const mesh = meshWith({ maxCalls: 100 });
+  end((await startAll(mesh, 1, critical))[0]!);
+  await mesh.clock.advance(0);
+  mesh.sent.length = 0;
   await startAll(mesh, 100, sheddable);
   expect(mesh.sent).toHaveLength(80);
   await startAll(mesh, 100);

@@ -2,22 +2,17 @@
 // of it (limit.ts, limit-inbound.ts, adaptive-limit.ts). Knows no time: a wait ends when its call is cancelled, which
 // the deadline layers outside see to. Per worker.
 //
-// When places are short, what matters less is refused first: sheddable calls get no place once 80 % are taken, the last
-// 5 % are for critical calls alone. Shares are rounded up, so that a limit under 20 keeps nothing back from default
-// calls. 5 % is enough for what must get through and too little for an overload to hide in.
+// When places are short, what matters less is refused first: sheddable calls get no place once 80 % are taken, and from
+// the first critical call on the last 5 % are for critical calls alone: enough for what must get through, too little for
+// an overload to hide in. Who never calls anything critical has all places for default calls. Shares are rounded up.
 //
 // Hot: tryEnter and leave run once per call: a compare and an addition.
 
-import type { Priority } from "../priority.ts";
+import { Priority } from "../priority.ts";
 import { LimitQueue, Waiter } from "./limit-queue.ts";
 
-/** By priority: the share of places that may be taken before a call gets none. */
-const shares = [1, 0.95, 0.8] as const;
-
-/** Whether there is a place for a call; pure. */
-export function hasPlace(inFlight: number, limit: number, priority: Priority): boolean {
-  return inFlight < limit * shares[priority];
-}
+const defaultShare = 0.95;
+const sheddableShare = 0.8;
 
 /** A wait that has begun. */
 export interface Wait {
@@ -29,11 +24,17 @@ export interface Wait {
 
 export class Places {
   #limit: number;
+  /** So many may be taken before a call of the priority gets none. */
+  #forDefault: number;
+  #forSheddable: number;
+  #hasSeenCritical = false;
   #inFlight = 0;
   readonly #queue = new LimitQueue();
 
   constructor(limit: number) {
     this.#limit = limit;
+    this.#forDefault = limit;
+    this.#forSheddable = limit * sheddableShare;
   }
 
   get inFlight(): number {
@@ -52,12 +53,17 @@ export class Places {
   setLimit(limit: number): void {
     if (limit === this.#limit) return;
     this.#limit = limit;
+    this.#share();
     this.#admitWaiting();
   }
 
   /** Takes a place if there is one; then `leave` must follow, once. */
   tryEnter(priority: Priority): boolean {
-    if (!hasPlace(this.#inFlight, this.#limit, priority)) return false;
+    if (priority === Priority.critical && !this.#hasSeenCritical) {
+      this.#hasSeenCritical = true;
+      this.#share();
+    }
+    if (!this.#hasPlace(priority)) return false;
     this.#inFlight++;
     return true;
   }
@@ -97,9 +103,24 @@ export class Places {
     return { place, giveUp };
   }
 
+  #hasPlace(priority: Priority): boolean {
+    const places =
+      priority === Priority.default
+        ? this.#forDefault
+        : priority === Priority.critical
+          ? this.#limit
+          : this.#forSheddable;
+    return this.#inFlight < places;
+  }
+
+  #share(): void {
+    this.#forDefault = this.#hasSeenCritical ? this.#limit * defaultShare : this.#limit;
+    this.#forSheddable = this.#limit * sheddableShare;
+  }
+
   #admitWaiting(): void {
     for (let head = this.#queue.head; head !== undefined; head = this.#queue.head) {
-      if (!hasPlace(this.#inFlight, this.#limit, head.priority)) return;
+      if (!this.#hasPlace(head.priority)) return;
       this.#queue.remove(head);
       this.#inFlight++;
       head.admit();

@@ -38,7 +38,7 @@ export const limitSettings: readonly TopicSetting<LimitPolicy>[] = [
     key: "ferry_max_calls",
     form: integer(1, maxPlaces),
     default: "1024",
-    doc: "Calls to the service that one worker of a caller's sidecar has under way, streams included. The last 5 % of the places are for calls with x-ferry-priority critical, the last 20 % not for sheddable ones.",
+    doc: "Calls to the service that one worker of a caller's sidecar has under way, streams included. The last 20 % of the places are not for calls with x-ferry-priority sheddable; the last 5 %, once a critical call has come, only for critical ones.",
     scope: "service",
     apply: (policy, maxCalls) => ({ ...policy, maxCalls }),
   }),
