@@ -18,6 +18,7 @@ import type { CallSources } from "./received-call.ts";
 import { refuseTooLarge } from "./refuse-too-large.ts";
 import { EndpointStates } from "./resilience/endpoint-states.ts";
 import type { GateDeps } from "./resilience/gate.ts";
+import { LatencyWindows } from "./resilience/latency-windows.ts";
 import { type CallLimit, CallLimits } from "./resilience/limit.ts";
 import type { MirrorDeps } from "./resilience/mirror.ts";
 import { MirrorPlaces } from "./resilience/mirror-places.ts";
@@ -76,6 +77,8 @@ export interface Entrance {
 export class DataPlane {
   readonly upstreams: Upstreams;
   readonly states = new EndpointStates();
+  /** By method, of all ways out together. */
+  readonly latencies = new LatencyWindows();
   readonly #budgets = new RetryBudgets();
   readonly callLimits = new CallLimits();
   readonly inboundRules: InboundRules;
@@ -143,6 +146,7 @@ export class DataPlane {
       reportDefect,
       upstreams: this.upstreams,
       states: this.states,
+      latencies: this.latencies,
       budgets: this.#budgets,
       limits: this.callLimits,
       sender: this.pool,
