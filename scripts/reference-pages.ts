@@ -124,6 +124,8 @@ const grammar: readonly string[] = [
   "- Among equally narrow ones the nearest to the owner wins: `Meta` of the `service-defaults` of the service that is",
   "  called, then `Meta` of those of the service by whose name it is called (the entry point), then `Config` of",
   "  `proxy-defaults`, then the default.",
+  "- Keys that begin with `ferry_inbound_` are read by the sidecar of the service that is called, which takes nothing from",
+  "  entry points; all others by the sidecar or gateway of the caller.",
   "- What Consul's own fields say (a route's `NumRetries`, a `RequestTimeout`) wins over any key.",
   "- Values are text in `Meta`, which holds nothing else; in `Config` they may be numbers and booleans too.",
   "- Consul takes 64 keys in a `Meta`, each of up to 128 bytes, with values of up to 512 bytes; `ferry check` tells.",

@@ -45,13 +45,21 @@ export function servicePolicy(
   const isEntry = chain.ServiceName === service;
   // Consul tells a chain's own Meta with the chain, and that of all services only where a chain leads elsewhere.
   const own = serviceMeta?.get(service) ?? (isEntry ? chain.ServiceMeta : undefined) ?? {};
-  const entry = isEntry ? {} : (chain.ServiceMeta ?? {});
+  const entry = isEntry ? {} : callersKeys(chain.ServiceMeta ?? {});
   const layers: SettingLayer[] = [
     { origin: "proxy-defaults global Config", values: globalConfig },
     { origin: `service-defaults ${chain.ServiceName} Meta`, values: entry },
     { origin: `service-defaults ${service} Meta`, values: own },
   ];
   return readPolicy(layers).policy;
+}
+
+/**
+ * Without what the called service's own sidecar reads: it does not know by which entry point a call came, so the entry
+ * point has no say in it.
+ */
+function callersKeys(meta: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(meta).filter(([key]) => !key.startsWith("ferry_inbound_")));
 }
 
 /** A filter that is not valid matches nobody: traffic for one subset never leaks to another. */

@@ -51,6 +51,15 @@ describe("settings in force", () => {
     ]);
   });
 
+  test("keys that the called service's own sidecar reads are not taken from the entry point", () => {
+    const globalConfig = { ferry_inbound_max_calls: 50 };
+    const chain = { ...quoterChain, ServiceMeta: { ferry_inbound_max_calls: "7", ferry_max_calls: "8" } };
+    expect(stated(getQuote, { globalConfig, chain })).toEqual([
+      "ferry_max_calls = 8 by service-defaults quoter Meta ferry_max_calls",
+      "ferry_inbound_max_calls = 50 by proxy-defaults global Config ferry_inbound_max_calls",
+    ]);
+  });
+
   test("the narrower key wins wherever it stands, and is named as it was written", () => {
     const globalConfig = { [`ferry_retries:${getQuote}`]: 1 };
     const serviceMeta = new Map([
