@@ -33,6 +33,19 @@ describe("a gRPC reply's outcome", () => {
     expect(classify(lying, ended({ "grpc-status": "13" }), true).status).toBe(Status.INTERNAL);
   });
 
+  test("says what the upstream asks of who would try again, unless all went well", () => {
+    const asked = (value: string, status = "14") => {
+      const inTrailers = classify(head, ended({ "grpc-status": status, "grpc-retry-pushback-ms": value }));
+      const only = fields({ ":status": "200", "grpc-status": status, "grpc-retry-pushback-ms": value });
+      expect(classify(only, ended())).toEqual(inTrailers);
+      return inTrailers.pushbackMs;
+    };
+    expect(["0", "1500", "2147483647"].map((value) => asked(value))).toEqual([0, 1_500, 2_147_483_647]);
+    for (const value of ["-1", "", "soon", "1.5", "2147483648", "99999999999"]) expect(asked(value)).toBe(-1);
+    expect(classify(head, ended({ "grpc-status": "14" })).pushbackMs).toBeUndefined();
+    expect(classify(head, ended({ "grpc-status": "0", "grpc-retry-pushback-ms": "5" })).pushbackMs).toBeUndefined();
+  });
+
   test("is in the header when that was all (Trailers-Only)", () => {
     const only = fields({ ":status": "200", "grpc-status": "5" });
     expect(classify(only, ended(), true)).toMatchObject({ status: Status.NOT_FOUND });

@@ -20,7 +20,7 @@ test("the next hop gets the time that is left, not the time that was given", asy
   mesh.serve(
     {
       a: [
-        { kind: "trailers_only", status: 14 },
+        { kind: "later", afterMs: 100, answer: { kind: "trailers_only", status: 14 } },
         { kind: "status", status: 0 },
       ],
     },

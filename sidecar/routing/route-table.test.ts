@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "../../common/random.ts";
 import { HeaderField } from "../http2/header-field.ts";
-import type { DiscoveryChain, RouterNode, SplitterNode } from "./discovery-chain.ts";
+import type { DiscoveryChain, RouteDestination, RouterNode, SplitterNode } from "./discovery-chain.ts";
+import { defaultRetryPolicy } from "./policy/retry-policy.ts";
 import { compileRouteTable, resolveRoute } from "./route-table.ts";
 import { endpointOf, quoterChain, quoterSnapshot } from "./testing-chain.ts";
 
@@ -25,6 +26,34 @@ function withSplits(Splits: SplitterNode["Splits"]): DiscoveryChain {
     Nodes: { ...quoterChain.Nodes, [key]: { Type: "splitter", Name: "quote-query.default.default", Splits } },
   };
 }
+
+describe("a route's own words about retries", () => {
+  const retryOf = (Destination: RouteDestination) => {
+    const NextNode = "resolver:quote-command.default.default.dc1";
+    const chain = withRouter([{ Definition: { Destination }, NextNode }]);
+    const table = compileRouteTable({ ...quoterSnapshot(), chain });
+    return resolveRoute(table, getQuote, post, noChance)?.route.policy.retry;
+  };
+
+  test("NumRetries, RetryOn and RetryOnStatusCodes stand over the service's keys", () => {
+    expect(retryOf({ NumRetries: 4 })).toEqual({ ...defaultRetryPolicy, retries: 4 });
+    expect(retryOf({ RetryOn: ["internal", "gateway-error"], RetryOnStatusCodes: [429] })).toEqual({
+      ...defaultRetryPolicy,
+      statuses: [13, 14],
+      httpStatuses: [502, 503, 504, 429],
+    });
+  });
+
+  test("RetryOn with words about connections alone retries no answer", () => {
+    expect(retryOf({ RetryOn: ["connect-failure", "reset"] })?.statuses).toEqual([]);
+  });
+
+  test("what is not said, or empty, changes nothing", () => {
+    for (const said of [{}, { NumRetries: 0, RetryOn: [], RetryOnStatusCodes: [] }]) {
+      expect(retryOf(said)).toBe(defaultRetryPolicy);
+    }
+  });
+});
 
 describe("resolveRoute", () => {
   test("a path prefix leads to its service, and equal calls share one decision", () => {

@@ -25,6 +25,20 @@ describe("readChain", () => {
     expect(notices).toEqual(['discovery chain of a: x has the unknown type "mirror": what leads there fails']);
   });
 
+  test("words of RetryOn that mean something to gRPC pass; others are named once each", () => {
+    const withWords = (RetryOn: readonly string[]) => ({
+      Type: "router",
+      Name: "a",
+      Routes: [{ Definition: { Destination: { RetryOn, RetryOnStatusCodes: [502] } }, NextNode: "r" }],
+    });
+    const known = { n: withWords(["unavailable", "5xx", "reset"]), r: resolver };
+    expect(readChain(chainWith({ Nodes: known }))).toMatchObject({ notices: [], chain: { Nodes: known } });
+    const { notices } = readChain(chainWith({ Nodes: { n: withWords(["retriable-4xx", "internal"]), r: resolver } }));
+    expect(notices).toEqual([
+      'discovery chain of a: n[0]: RetryOn "retriable-4xx" has no effect: it says nothing to gRPC',
+    ]);
+  });
+
   test("an unknown field that says something is named; a zero one is not", () => {
     const Nodes = { r: { ...resolver, Shadow: { Percent: 5 }, Empty: {} } };
     expect(readChain(chainWith({ Nodes })).notices).toEqual(["discovery chain of a: r: Shadow has no effect yet"]);
