@@ -21,8 +21,8 @@ const nearDeadlineMs = 5;
 
 /**
  * The failure as evidence: a caller or an endpoint that cancels at the deadline, though our timer may be a moment late,
- * does so because it keeps the deadline as well (gRPC over HTTP/2, "Errors"). It is then the endpoint that was too slow,
- * and the breaker, the metrics and the caller are told so.
+ * does so because it keeps the deadline as well (gRPC over HTTP/2, "Errors"). It is the endpoint then that was too
+ * slow, and the breaker, the metrics and the caller are told so.
  */
 export function atDeadline(failure: ProxyFailure, call: Call, nowMs: number): ProxyFailure {
   if (failure.kind !== "cancelled_by_upstream" && failure.kind !== "cancelled") return failure;

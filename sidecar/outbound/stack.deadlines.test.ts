@@ -109,7 +109,7 @@ test("a cap that passed while the route was waited for sends nothing", async () 
   expect(mesh.clock.pendingTimers).toBeLessThanOrEqual(1);
 });
 
-test("an endpoint that cancels within 5 ms of the deadline has timed out; one that cancels earlier has cancelled", async () => {
+test("an endpoint that cancels within 5 ms of the deadline has timed out, one that does earlier has cancelled", async () => {
   for (const [afterMs, failure, status] of [
     [46, "deadline_exceeded", "4"],
     [40, "cancelled_by_upstream", "1"],
@@ -232,7 +232,7 @@ describe("early refusal", () => {
     expect(isRefused.slice(0, 100).filter(Boolean)).toHaveLength(20);
   });
 
-  test("a slow spell ends: what passes shows that the method is fast again, what is refused does not count", async () => {
+  test("a slow spell ends: what passes shows that the method is fast again, what is refused is not seen", async () => {
     const mesh = new ScriptedMesh();
     let isSlow = true;
     mesh.serve(

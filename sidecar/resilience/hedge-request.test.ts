@@ -59,7 +59,7 @@ test("an empty request is whole as well", () => {
   expect(reader(request.openWhole())).toEqual({ text: "", hasEnded: true });
 });
 
-test("a request over the limit, one with trailers and one that broke off are not kept, and go on to the first reader", () => {
+test("a request over the limit, with trailers, or broken off is not kept; the first reader gets it all the same", () => {
   const ends: ((caller: Caller) => void)[] = [
     (caller) => caller.send("123456", true),
     (caller) => caller.sink?.trailers([]),
