@@ -77,6 +77,8 @@ export function gate(deps: GateDeps): Layer<EndpointCall> {
 
 class Turnstile {
   readonly #deps: GateDeps;
+  // Asking the clock costs more than all the rest: once for each of the three events of a try.
+  #nowMs = 0;
 
   constructor(deps: GateDeps) {
     this.#deps = deps;
@@ -86,6 +88,7 @@ class Turnstile {
     const { states, clock } = this.#deps;
     const { routed } = target;
     const beganMs = clock.nowMs();
+    this.#nowMs = beganMs;
     const state = states.of(target.endpoint);
     const own = state.ofMethod(routed.call.path, routed.candidates.traits !== undefined);
     state.active++;
@@ -102,6 +105,7 @@ class Turnstile {
   replied(begun: Begun, reply: Reply): void {
     const { state, own, target, beganMs } = begun;
     const nowMs = this.#deps.clock.nowMs();
+    this.#nowMs = nowMs;
     state.load.replied(nowMs - beganMs, nowMs);
     if (state.whole.accrual.state === "probing") this.#judge(begun, state.whole, "success");
     if (own.accrual.state === "probing" && !reply.endsWithHead && target.routed.candidates.traits?.kind !== "unary") {
@@ -112,6 +116,7 @@ class Turnstile {
   leave(begun: Begun, outcome: Outcome): void {
     const { state, own, beganMs } = begun;
     const nowMs = this.#deps.clock.nowMs();
+    this.#nowMs = nowMs;
     state.active--;
     state.load.ended(outcome, nowMs - beganMs, nowMs);
     if (begun.version === uncounted) return;
@@ -120,35 +125,33 @@ class Turnstile {
   }
 
   #mayEnter({ accrual }: Admission): boolean {
-    return accrual.state === "admitted" || this.#deps.clock.nowMs() >= accrual.untilMs;
+    return accrual.state === "admitted" || this.#nowMs >= accrual.untilMs;
   }
 
   #probe(target: EndpointCall, state: EndpointState, admission: Admission): void {
-    const { states, clock } = this.#deps;
     const before = admission.accrual;
-    const nowMs = clock.nowMs();
-    const after = afterSend(before, nowMs);
+    const after = afterSend(before, this.#nowMs);
     if (after === before) return;
-    states.move(state, admission, after);
-    noteDecision(target.routed.call, "probe", nowMs, `${target.endpoint.id} ${nameOf(admission)}`);
+    this.#deps.states.move(state, admission, after);
+    this.#note(target, "probe", `${target.endpoint.id} ${nameOf(admission)}`);
     if (before.state !== after.state) this.#changed(target, admission, undefined);
   }
 
   #judge(begun: Begun, admission: Admission, verdict: Verdict): void {
     const before = admission.accrual;
     if (before.state === "ejected" || begun.version < admission.since) return;
-    const { clock, states } = this.#deps;
     const { target, state } = begun;
     const policy = target.routed.route.policy.ejection;
-    const nowMs = clock.nowMs();
+    const nowMs = this.#nowMs;
     if (policy.successRatePercent > 0 && verdict !== "neutral" && verdict !== "silence") {
       admission.rate.record(verdict !== "success", nowMs, policy.windowMs);
     }
+    if (verdict === "success" && before.state === "admitted" && before.failures === 0) return;
     const reason = ejectionReason(before, verdict, policy, admission.rate);
     if (reason !== undefined && this.#eject(begun, admission, reason)) return;
     const after = afterVerdict(before, verdict, nowMs);
     if (after === before) return;
-    states.move(state, admission, after);
+    this.#deps.states.move(state, admission, after);
     if (admission.method === "" && after.state === "admitted" && before.state !== "admitted") {
       state.load.startSlowly(nowMs);
     }
@@ -157,10 +160,10 @@ class Turnstile {
 
   /** False when too many others are out. */
   #eject({ target, state }: Begun, admission: Admission, reason: EjectionReason): boolean {
-    const { clock, random, states } = this.#deps;
+    const { random, states } = this.#deps;
     const { endpoint, routed } = target;
     const policy = routed.route.policy.ejection;
-    const nowMs = clock.nowMs();
+    const nowMs = this.#nowMs;
     const before = admission.accrual;
     // A failed probe takes nobody out who was not out before.
     if (reason !== "probe") {
@@ -181,7 +184,7 @@ class Turnstile {
   }
 
   #note({ routed }: EndpointCall, kind: DecisionKind, detail: string): void {
-    noteDecision(routed.call, kind, this.#deps.clock.nowMs(), detail);
+    noteDecision(routed.call, kind, this.#nowMs, detail);
   }
 
   #changed(target: EndpointCall, { method, accrual }: Admission, reason: EjectionReason | undefined): void {
