@@ -1,6 +1,7 @@
 // Puts faults in on purpose: a delay, then an abort, each for its share of the calls, once per call and never per try.
 // Sits inside route, which knows what is wanted, and outside retry, so that no retry hides the fault, and outside every
-// limit, so that a call that waits here takes no place of a real one. Off by default; each fault is noted as a decision.
+// limit, so that a call that waits here takes no place of a real one. Off by default; each fault is a decision that is
+// noted.
 //
 // What a call asks for itself (`x-ferry-fault-delay`, `x-ferry-fault-abort`) is read only where the policy allows it;
 // outgoing-fields.ts takes both fields away at every hop, honoured or not. A gateway never gets to see them from the

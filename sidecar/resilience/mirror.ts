@@ -2,8 +2,8 @@
 // and forget. Sits inside route and fault, so that what is copied is what really goes on, and outside every limit and
 // retry, so that a call is copied once and a copy takes no real call's place.
 //
-// Guarantees: the caller never waits for a copy nor sees its end, whatever becomes of it; a copy begins when its request
-// is whole, in a turn of its own; at most `maxCalls` are under way to a target; a copy is never copied again; only
+// Guarantees: the caller never waits for a copy nor sees its end, whatever becomes of it; a copy begins when its
+// request is whole, in a turn of its own; at most `maxCalls` are under way to a target; a copy is never copied again; only
 // methods for which a second execution is harmless are copied, unless the policy says all. Conversations (bidi
 // streams) are never copied: the caller answers to the real side.
 
@@ -22,8 +22,8 @@ export const mirrorField = "x-ferry-mirror";
 
 /**
  * What became of a copy. `ok`, `error`: the target answered with OK, with another status. `failed`: no answer, or none
- * in time. `no_endpoint`: the target has no healthy instance. `unknown_target`: nothing is known of the target (yet), or
- * its chain does not name the subset. `full`: too many are under way. `too_long`: the request is longer than what is
+ * in time. `no_endpoint`: the target has no healthy instance. `unknown_target`: nothing is known of the target (yet),
+ * or its chain does not name the subset. `full`: too many are under way. `too_long`: the request is longer than what is
  * kept of one. `cut`: the call ended before its request did.
  */
 export type MirrorResult = "ok" | "error" | "failed" | "no_endpoint" | "unknown_target" | "full" | "too_long" | "cut";

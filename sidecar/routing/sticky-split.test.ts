@@ -116,7 +116,7 @@ describe("a sticky split", () => {
     }
   });
 
-  test("moves only whom it must when a weight goes up: nobody on v2 leaves it, and as many come as the weight grew", () => {
+  test("moves only whom it must when a weight goes up: nobody leaves v2, as many come as it grew", () => {
     const moved = moves(sticky(chainWith({ v1: 90, v2: 10 })), sticky(chainWith({ v1: 80, v2: 20 })));
     expect(Object.keys(moved)).toEqual(["v1>v2"]);
     expect(Math.abs(moved["v1>v2"]! - 10)).toBeLessThan(0.7);

@@ -55,7 +55,7 @@ export function compileSticky({ header, splitter }: StickySplit, legs: readonly 
   return { header, seeds, weights: legs.map((leg) => leg.weight) };
 }
 
-/** Part of the contract between sidecars, as the hash itself; not that of the balancers, which hash the same headers. */
+/** Part of the contract between sidecars, as the hash is; not the balancers' seed, which hash the same headers. */
 const hashSeed = 0x73706c69;
 
 /** The index of the leg that calls with this header value go to. */
