@@ -109,7 +109,7 @@ test("a cap that passed while the route was waited for sends nothing", async () 
   expect(mesh.clock.pendingTimers).toBeLessThanOrEqual(1);
 });
 
-test("an endpoint that cancels within 5 ms of the deadline has timed out, one that does earlier has cancelled", async () => {
+test("an endpoint that cancels within 5 ms of the deadline has timed out, an earlier cancel is one", async () => {
   for (const [afterMs, failure, status] of [
     [46, "deadline_exceeded", "4"],
     [40, "cancelled_by_upstream", "1"],
@@ -255,4 +255,22 @@ describe("early refusal", () => {
     // The median is that of the fast calls as soon as these are more than the twenty slow ones.
     expect(lastRefusalMs.at).toBeLessThan(3_100 + 10_000);
   });
+});
+
+test("a retry that would probably not end in time is not made", async () => {
+  for (const [afterMs, decision] of [
+    [160, "retry_too_late"],
+    [40, "retry"],
+  ] as const) {
+    const mesh = new ScriptedMesh();
+    mesh.serve({ a: [in100Ms] }, { traits: { kind: "unary", idempotent: true } });
+    await warmUp(mesh);
+    mesh.sent.length = 0;
+    mesh.script("a", [{ kind: "later", afterMs, answer: { kind: "trailers_only", status: 14 } }, in100Ms]);
+    const { call, result } = mesh.start({ "grpc-timeout": "250m" });
+    await mesh.clock.advance(250);
+    expect(await result).toMatchObject({ status: decision === "retry" ? "0" : "14" });
+    expect(mesh.sent).toHaveLength(decision === "retry" ? 2 : 1);
+    expect(call.notes.decisions).toMatchObject([{ kind: decision }]);
+  }
 });

@@ -59,7 +59,7 @@ test("an empty request is whole as well", () => {
   expect(reader(request.openWhole())).toEqual({ text: "", hasEnded: true });
 });
 
-test("a request over the limit, with trailers, or broken off is not kept; the first reader gets it all the same", () => {
+test("a request over the limit, with trailers, or broken off is not kept; the first reader still gets it", () => {
   const ends: ((caller: Caller) => void)[] = [
     (caller) => caller.send("123456", true),
     (caller) => caller.sink?.trailers([]),

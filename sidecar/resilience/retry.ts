@@ -17,6 +17,7 @@ import { Status, statusName } from "../grpc/status.ts";
 import { ErrorCode } from "../http2/error-code.ts";
 import type { Layer, Service } from "../stack.ts";
 import { HeldReply, type Hold } from "./held-reply.ts";
+import { mayFit } from "./latency-windows.ts";
 import { ReplayBuffer } from "./replay-buffer.ts";
 import type { RetryBudget } from "./retry-budget.ts";
 import type { RetryBudgets } from "./retry-budgets.ts";
@@ -188,7 +189,7 @@ class RetriedCall {
     const pushbackMs = decision === "retry" ? outcome.pushbackMs : undefined;
     this.#backoffs = pushbackMs === undefined ? this.#backoffs + 1 : 0;
     const waitMs = pushbackMs ?? waitBeforeRetry(route.policy.retry, this.#backoffs, this.#deps.random());
-    if (waitMs >= leftMs) {
+    if (waitMs >= leftMs || !mayFit(call, leftMs - waitMs, nowMs)) {
       this.#note("retry_too_late", `${Math.round(waitMs)} ms to wait, ${Math.round(leftMs)} ms left`);
       return undefined;
     }
