@@ -3,8 +3,8 @@
 // retry, so that a call is copied once and a copy takes no real call's place.
 //
 // Guarantees: the caller never waits for a copy nor sees its end, whatever becomes of it; a copy begins when its
-// request is whole, in a turn of its own; at most `maxCalls` are under way to a target; a copy is never copied again; only
-// methods for which a second execution is harmless are copied, unless the policy says all. Conversations (bidi
+// request is whole, in a turn of its own; at most `maxCalls` are under way to a target; a copy is never copied again;
+// only methods for which a second execution is harmless are copied, unless the policy says all. Conversations (bidi
 // streams) are never copied: the caller answers to the real side.
 
 import type { Clock } from "../../common/clock.ts";
