@@ -38,8 +38,14 @@ export function maglevTable(endpoints: readonly Endpoint[]): HashTable {
       // One of half the greatest weight takes part in every other round.
       if (round * turn.weight < turn.used + most) continue;
       turn.used += most;
-      while (owners[turn.next] !== free) turn.next = (turn.next + turn.step) % maglevPositions;
-      owners[turn.next] = index;
+      const { step } = turn;
+      let { next } = turn;
+      while (owners[next] !== free) {
+        next += step;
+        if (next >= maglevPositions) next -= maglevPositions;
+      }
+      turn.next = next;
+      owners[next] = index;
       taken++;
     }
   }
