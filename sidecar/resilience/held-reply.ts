@@ -31,6 +31,7 @@ export class HeldReply implements Reply, BodySource, BodySink {
   readonly #hold: Hold;
   readonly #clock: Clock;
   #timer: Timer | undefined = undefined;
+  #isBuilt = false;
   #isReleased = false;
   #verdict: Outcome | undefined = undefined;
   #wake: (() => void) | undefined = undefined;
@@ -50,7 +51,9 @@ export class HeldReply implements Reply, BodySource, BodySink {
     // Order matters: a message that came before the end must be seen first.
     reply.body.attach(this);
     if (!this.#isReleased) reply.onEnd((outcome) => this.#end(outcome));
-    if (!this.#isReleased && hold === "probation") this.#startTimer();
+    // Not before all that was there has been seen: a timer costs more than the rest of a hold.
+    if (!this.#isReleased && (hold === "probation" || this.#earlyBytes > 0)) this.#startTimer();
+    this.#isBuilt = true;
   }
 
   /** It need not wait any longer. */
@@ -114,7 +117,7 @@ export class HeldReply implements Reply, BodySource, BodySink {
     this.#earlyBytes += chunk.length;
     if (this.#isReleased) return;
     if (this.#hold !== "message" || this.#earlyBytes > maxHeldBytes) this.#release();
-    else if (this.#timer === undefined) this.#startTimer();
+    else if (this.#isBuilt && this.#timer === undefined) this.#startTimer();
   }
 
   trailers(fields: HeaderFields): void {
