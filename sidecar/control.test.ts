@@ -93,3 +93,17 @@ test("an upstream is watched once, however often it is wanted", () => {
   control.want("web");
   expect(chains.size).toBe(0);
 });
+
+test("what the settings of a service say is told at once and after every change, whether it has instances or not", () => {
+  const { control, chains } = setUp();
+  const seen: number[] = [];
+  control.watchPolicy("a", (policy) => seen.push(policy.all.limit.inboundMaxCalls));
+  const view = chainTo("a", "a");
+  chains.get("a")!(view);
+  // As Consul tells it: with the chain, where the chain leads nowhere else.
+  chains.get("a")!({ ...view, chain: { ...view.chain, ServiceMeta: { ferry_inbound_max_calls: "5" } } });
+  // As the directory tells it: with all services.
+  chains.get("a")!({ ...view, serviceMeta: new Map([["a", { ferry_inbound_max_calls: "6" }]]) });
+  chains.get("a")!({ ...view, globalConfig: { ferry_inbound_max_calls: 7 } });
+  expect(seen).toEqual([1_024, 5, 6, 7]);
+});

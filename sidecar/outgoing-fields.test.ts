@@ -9,7 +9,7 @@ function fieldsOf(entries: Record<string, string>): HeaderFields {
 
 function outgoing(
   entries: Record<string, string>,
-  facts: { attempt?: number; leftMs?: number; previous?: number; isGrpc?: boolean } = {},
+  facts: { attempt?: number; leftMs?: number; previous?: number; isGrpc?: boolean; source?: string } = {},
 ) {
   const call = {
     fields: fieldsOf(entries),
@@ -23,6 +23,7 @@ function outgoing(
     attempt: facts.attempt ?? 1,
     leftMs: facts.leftMs ?? Number.POSITIVE_INFINITY,
     changes: [],
+    source: facts.source === undefined ? undefined : new HeaderField("x-ferry-source", facts.source),
   });
   return fields.map((field) => `${field.name}: ${field.value}`);
 }
@@ -61,6 +62,15 @@ test(":method goes first, te: trailers with gRPC, and expect does not go on", ()
 
 test("a request id that came stays", () => {
   expect(outgoing({ "x-request-id": "theirs" })).toContain("x-request-id: theirs");
+});
+
+test("a sidecar says for whom it calls, whatever the application says, and passes the priority on", () => {
+  const fields = { ":path": "/a/B", "x-ferry-source": "root", "x-ferry-priority": "critical", "x-request-id": "r0" };
+  const ferryFields = (source?: string) =>
+    outgoing(fields, source === undefined ? {} : { source }).filter((field) => field.startsWith("x-ferry"));
+  expect(ferryFields("web")).toEqual(["x-ferry-priority: critical", "x-ferry-source: web"]);
+  // The way in: what the caller's sidecar said goes on to the application.
+  expect(ferryFields()).toEqual(["x-ferry-source: root", "x-ferry-priority: critical"]);
 });
 
 test("tries of this hop are added to those of hops before", () => {
