@@ -20,6 +20,7 @@ import type { LoadBalancer } from "../../routing/discovery-chain.ts";
 import { type CallPolicy, defaultCallPolicy } from "../../routing/policy/call-policy.ts";
 import type { MethodTraits, Snapshot } from "../../routing/snapshot.ts";
 import type { Service } from "../../stack.ts";
+import type { Recorder } from "../../telemetry/record.ts";
 import { outboundStack } from "../stack.ts";
 import { Upstreams } from "../upstreams.ts";
 
@@ -109,6 +110,8 @@ export class ScriptedMesh implements RequestSender {
   readonly states = new EndpointStates();
   readonly sent: { endpoint: string; atMs: number; fields: HeaderFields; cancelled: boolean; body: string }[] = [];
   readonly outcomes: Outcome[] = [];
+  /** More who are told of each call's end. */
+  readonly recorders: Recorder[] = [];
   /** What was noted about calls that have ended. */
   readonly decisions: DecisionKind[] = [];
   readonly changes: string[] = [];
@@ -145,9 +148,10 @@ export class ScriptedMesh implements RequestSender {
           onMirrored: (_, target, result) => this.mirrored.push(`${target.name} ${result}`),
         },
         recorders: [
-          ({ outcome, call }) => {
-            this.outcomes.push(outcome);
-            this.decisions.push(...(call.notes.decisions ?? []).map(({ kind }) => kind));
+          (ended) => {
+            this.outcomes.push(ended.outcome);
+            this.decisions.push(...(ended.call.notes.decisions ?? []).map(({ kind }) => kind));
+            for (const recorder of this.recorders) recorder(ended);
           },
         ],
         upstreamOf: (call) => call.authority || undefined,
