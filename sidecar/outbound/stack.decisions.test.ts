@@ -30,7 +30,7 @@ function recordedMesh() {
   return { mesh, spans, lines, decided: () => counts().map(([, labels, value]) => `${labels} ${value}`) };
 }
 
-test("a retry is counted, is an event of the span at its own time, and stands in the log with what came before", async () => {
+test("a retry is counted, is an event of the span at its own time, and stands in the log", async () => {
   const { mesh, spans, lines, decided } = recordedMesh();
   mesh.serve({ a: [unavailable], b: [ok] }, idempotent);
   expect(await mesh.call(sampled)).toMatchObject({ status: "0", attempts: "2" });

@@ -1,6 +1,6 @@
 // From an ended call to its span: name, kind and attributes by OpenTelemetry's conventions for RPC, and what only Ferry
-// knows under `ferry.`; each decision on the way is an event of it. Unsampled calls end at the first line; all that they
-// cost is the `traceparent` that is written on. (https://opentelemetry.io/docs/specs/semconv/rpc/grpc/)
+// knows under `ferry.`; each decision on the way is an event of it. Unsampled calls end at the first line; all that
+// they cost is the `traceparent` that is written on. (https://opentelemetry.io/docs/specs/semconv/rpc/grpc/)
 
 import type { Clock } from "../../common/clock.ts";
 import type { Decision } from "../decision.ts";
