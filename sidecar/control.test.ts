@@ -94,7 +94,7 @@ test("an upstream is watched once, however often it is wanted", () => {
   expect(chains.size).toBe(0);
 });
 
-test("what the settings of a service say is told at once and after every change, whether it has instances or not", () => {
+test("what a service's settings say is told at once and after every change, with or without instances", () => {
   const { control, chains } = setUp();
   const seen: number[] = [];
   control.watchPolicy("a", (policy) => seen.push(policy.all.limit.inboundMaxCalls));

@@ -1,5 +1,5 @@
-// Prints what the limits cost a call, in nanoseconds: `node bench/micro/limit.ts`. Each case is the best of five runs of
-// half a million calls through the one layer to an endpoint that answers at once, beside the same without the layer.
+// Prints what the limits cost a call, in nanoseconds: `node bench/micro/limit.ts`. Each case is the best of five runs
+// of half a million calls through the one layer to an endpoint that answers at once, beside the same without it.
 
 import { availableParallelism, cpus } from "node:os";
 import { systemClock } from "../../common/clock.ts";

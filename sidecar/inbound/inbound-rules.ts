@@ -1,6 +1,6 @@
 // What a service's own settings say about calls that come in, as its sidecar applies them: the control part hands the
-// policy over (`apply`), the inbound layers ask per call. Until a policy has come the defaults hold. Places, buckets and
-// what the adaptive limits have learnt outlive a change of policy. State per worker.
+// policy over (`apply`), the inbound layers ask per call. Until a policy has come the defaults hold. Places, buckets
+// and what the adaptive limits have learnt outlive a change of policy. State per worker.
 //
 // Hot: `of` runs up to twice per call; without settings per method it is one field read, else one Map lookup.
 

@@ -78,7 +78,7 @@ test("until the service's settings are there it has 1024 places", async () => {
   expect(inbound.mesh.sent).toHaveLength(1_024);
 });
 
-test("ferry_inbound_max_calls get into the application, ferry_inbound_max_pending wait, the rest is refused", async () => {
+test("ferry_inbound_max_calls get in, ferry_inbound_max_pending wait, the rest is refused", async () => {
   const settings = { ferry_inbound_max_calls: "2", ferry_inbound_max_pending: "1" };
   const inbound = new Inbound(settings, [{ kind: "never" }]);
   const first = inbound.start();
@@ -103,7 +103,7 @@ test("who asks for the application's health is never refused", async () => {
   expect(await inbound.through(5, check)).toBe(5);
 });
 
-test("a rate is a burst at once and then so many a second; who is refused is told when there is a token", async () => {
+test("a rate is a burst at once, then so many a second; who is refused is told when", async () => {
   const inbound = new Inbound({ ferry_inbound_rate_limit: "10/s burst 3" });
   expect(await inbound.through(5)).toBe(3);
   expect(await inbound.call()).toEqual({ status: "8", failure: "rate_limited", pushback: "100" });

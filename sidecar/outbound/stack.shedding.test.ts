@@ -31,7 +31,7 @@ function arrived(mesh: ScriptedMesh): (string | undefined)[] {
   return mesh.sent.map(({ fields }) => fieldValue(fields, "x-name")).filter((name) => name !== undefined);
 }
 
-test("exactly ferry_max_calls are under way; the next is refused with UNAVAILABLE, a reason and a pushback", async () => {
+test("exactly ferry_max_calls are under way; the next is refused with a reason and a pushback", async () => {
   const mesh = meshWith({ maxCalls: 3 });
   await startAll(mesh, 3);
   const refused = mesh.start();

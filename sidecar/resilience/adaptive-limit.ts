@@ -5,10 +5,10 @@
 // What a call takes when it does not queue (`baseMs`) comes from live traffic:
 //   - while the limit is not used, from every window: nothing queues because of us then
 //   - while it is used, every 10 s one window (a dip) with half the places. In a queue latency is proportional to the
-//     places, so what half the places leave of it is no queue of ours. A dip costs some tenths of a percent of throughput
+//     places, so what half the places leave of it is no queue of ours. A dip costs tenths of a percent of throughput
 //   - when the limit itself has fallen as far: the same comparison, with no wait for a dip. So a spell in which the
 //     application is slow whatever we do raises the base instead of starving it
-//   - downwards at once, by whatever window is faster
+//   - downwards within a few windows, while they are faster
 
 export interface AdaptiveState {
   /** Places, with fractions: small steps must add up. */
@@ -30,7 +30,7 @@ export interface WindowSample {
   readonly elapsedMs: number;
 }
 
-export const minPlaces = 4;
+const minPlaces = 4;
 const maxPlaces = 1_000;
 /** Envoy's B: how far above the base latency may lie before places are taken away. */
 const headroomShare = 0.25;

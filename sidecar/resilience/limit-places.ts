@@ -1,10 +1,11 @@
 // One set of places for calls: how many are taken, who may take one, who waits. The limits of both directions are made
-// of it (limit.ts, limit-inbound.ts, adaptive-limit.ts). Knows no time: a wait ends when its call is cancelled, which
+// of it (limit.ts, limit-inbound.ts, limit-adaptive.ts). Knows no time: a wait ends when its call is cancelled, which
 // the deadline layers outside see to. Per worker.
 //
 // When places are short, what matters less is refused first: sheddable calls get no place once 80 % are taken, and from
-// the first critical call on the last 5 % are for critical calls alone: enough for what must get through, too little for
-// an overload to hide in. Who never calls anything critical has all places for default calls. Shares are rounded up.
+// the first critical call on the last 5 % are for critical calls alone: enough for what must get through, too little
+// for an overload to hide in. Who never calls anything critical has all places for default calls. Shares are rounded
+// up.
 //
 // Hot: tryEnter and leave run once per call: a compare and an addition.
 
