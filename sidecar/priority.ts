@@ -6,6 +6,8 @@
 export const Priority = { critical: 0, default: 1, sheddable: 2 } as const;
 export type Priority = (typeof Priority)[keyof typeof Priority];
 
+export const priorityField = "x-ferry-priority";
+
 /** Anything but the three words is the default. */
 export function parsePriority(text: string): Priority {
   if (text === "critical") return Priority.critical;
