@@ -2,6 +2,7 @@
 // Made by serve-calls.ts for every request. Hot: runs once per call.
 
 import type { Call, CallNotes, PeerIdentity } from "./call.ts";
+import type { UnderWay } from "./calls-under-way.ts";
 import type { ProxyFailure } from "./failure.ts";
 import { parseGrpcTimeout } from "./grpc/timeout.ts";
 import type { BodySource } from "./http2/body.ts";
@@ -26,7 +27,7 @@ export interface CallSources {
   sampleNew(): boolean;
 }
 
-export class ReceivedCall implements Call {
+export class ReceivedCall implements Call, UnderWay {
   readonly path: string;
   readonly authority: string;
   readonly fields: HeaderFields;
@@ -53,6 +54,8 @@ export class ReceivedCall implements Call {
     triedAtMs: 0,
     decisions: undefined,
   };
+  before: UnderWay = this;
+  after: UnderWay = this;
   #cancelled: ProxyFailure | undefined = undefined;
   /** Where informational responses go until the reply begins: the stream itself, since a closure for it cost much. */
   informed: Pick<ServerStream, "respond"> | undefined = undefined;

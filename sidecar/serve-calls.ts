@@ -3,6 +3,7 @@
 
 import { atDeadline } from "./as-failure.ts";
 import type { Call, Reply } from "./call.ts";
+import { CallsUnderWay } from "./calls-under-way.ts";
 import { ProxyFailure } from "./failure.ts";
 import { ErrorCode } from "./http2/error-code.ts";
 import { HeaderField, type HeaderFields } from "./http2/header-field.ts";
@@ -25,7 +26,7 @@ export function serveCalls(
   sources: CallSources,
   acceptFields?: (fields: HeaderFields) => HeaderFields,
 ): CallServer {
-  const underWay = new Set<ReceivedCall>();
+  const underWay = new CallsUnderWay();
 
   function serve(stream: ServerStream): void {
     const fields = acceptFields === undefined ? stream.fields : acceptFields(stream.fields);
@@ -37,9 +38,7 @@ export function serveCalls(
     // Nothing is asked of the backend first: it is the proxy that takes the body now, within its windows.
     if (call.expectsContinue) stream.respond(continueFields, false);
     call.informed = stream;
-    stream.onClose(() => {
-      underWay.delete(call);
-    });
+    stream.onClose(() => underWay.remove(call));
     stream.onAbort((error) => {
       call.informed = undefined;
       const gone = new ProxyFailure("cancelled", "", `caller went away: ${error.message}`);
@@ -55,11 +54,9 @@ export function serveCalls(
   return {
     serve,
     get inFlight() {
-      return underWay.size;
+      return underWay.count;
     },
-    endAll(failure) {
-      for (const call of underWay) call.cancel(failure);
-    },
+    endAll: (failure) => underWay.cancelAll(failure),
   };
 }
 

@@ -9,6 +9,12 @@ import type { Holding } from "./buffered-bytes.ts";
 
 const firstSlabBytes = 2048;
 const slabBytes = 16_384;
+/**
+ * Small slabs that nobody uses now, for all queues: a unary request's message waits in one for less than a turn, and
+ * memory outside of V8's heap is dear to make and to collect.
+ */
+const spareSlabs: Buffer[] = [];
+const maxSpareSlabs = 512;
 
 export class SendQueue {
   length = 0;
@@ -30,7 +36,9 @@ export class SendQueue {
       let slab = this.#slabs[this.#slabs.length - 1];
       if (slab === undefined || this.#write === slab.length) {
         const isSmall = slab === undefined && end - from <= firstSlabBytes;
-        slab = Buffer.allocUnsafeSlow(isSmall ? firstSlabBytes : slabBytes);
+        slab = isSmall
+          ? (spareSlabs.pop() ?? Buffer.allocUnsafeSlow(firstSlabBytes))
+          : Buffer.allocUnsafeSlow(slabBytes);
         this.#slabs.push(slab);
         this.#holding?.add(slab.length);
         this.#write = 0;
@@ -56,18 +64,22 @@ export class SendQueue {
     if (this.length === 0) {
       this.clear();
     } else if (this.#read === this.#slabs[0]!.length) {
-      const slab = this.#slabs.shift()!;
-      this.#holding?.add(-slab.length);
+      this.#giveUp(this.#slabs.shift()!);
       this.#read = 0;
     }
   }
 
   clear(): void {
     this.length = 0;
-    if (this.#holding !== undefined) for (const slab of this.#slabs) this.#holding.add(-slab.length);
+    for (let i = 0; i < this.#slabs.length; i++) this.#giveUp(this.#slabs[i]!);
     this.#slabs.length = 0;
     this.#read = 0;
     this.#write = 0;
+  }
+
+  #giveUp(slab: Buffer): void {
+    this.#holding?.add(-slab.length);
+    if (slab.length === firstSlabBytes && spareSlabs.length < maxSpareSlabs) spareSlabs.push(slab);
   }
 }
 
