@@ -5,7 +5,7 @@ import { fieldValue } from "../http2/header-field.ts";
 import type { DiscoveryChain } from "../routing/discovery-chain.ts";
 import { checkFerrySettings, readPolicy } from "../routing/mesh-config/ferry-settings.ts";
 import type { MirrorPolicy } from "../routing/policy/mirror-policy.ts";
-import type { MethodTraits } from "../routing/snapshot.ts";
+import type { MethodTraits, Snapshot } from "../routing/snapshot.ts";
 import { type Answer, ScriptedMesh, type ServeOptions } from "./testing/scripted-mesh.ts";
 
 const ok: Answer = { kind: "status", status: 0, message: "fine" };
@@ -16,8 +16,10 @@ function mirroring(values: Record<string, string>): MirrorPolicy {
   return readPolicy([{ origin: "test", values }]).policy.all.mirror;
 }
 
-/** Upstream `t`, with endpoint `t1` behind a splitter: all on v1, none on v2 (`t2`). */
-function serveTarget(mesh: ScriptedMesh, answers: readonly Answer[]): void {
+/**
+ * Upstream `t`, with endpoint `t1` behind a splitter: all on v1, none on v2 (`t2`) unless a call says `x-side: v2`.
+ */
+function serveTarget(mesh: ScriptedMesh, answers: readonly Answer[], more: Partial<Snapshot> = {}): void {
   const resolver = (id: string) => ({ Type: "resolver" as const, Name: id, Resolver: { Target: id } });
   const endpoint = (id: string) => ({
     ...{ id, service: "t", version: "", host: id, port: 1, weight: 1, health: "passing" as const, meta: {} },
@@ -25,8 +27,18 @@ function serveTarget(mesh: ScriptedMesh, answers: readonly Answer[]): void {
   const chain: DiscoveryChain = {
     ServiceName: "t",
     Protocol: "grpc",
-    StartNode: "splitter:t",
+    StartNode: "router:t",
     Nodes: {
+      "router:t": {
+        ...{ Type: "router", Name: "t" },
+        Routes: [
+          {
+            Definition: { Match: { HTTP: { Header: [{ Name: "x-side", Exact: "v2" }] } } },
+            NextNode: "resolver:v2",
+          },
+          { NextNode: "splitter:t" },
+        ],
+      },
       "splitter:t": {
         ...{ Type: "splitter", Name: "t" },
         Splits: [{ Weight: 100, NextNode: "resolver:v1" }, { NextNode: "resolver:v2" }],
@@ -40,7 +52,7 @@ function serveTarget(mesh: ScriptedMesh, answers: readonly Answer[]): void {
     },
   };
   const endpoints = { v1: [endpoint("t1")], v2: [endpoint("t2")] };
-  mesh.upstreams.apply({ upstream: "t", revision: 1, chain, endpoints, methods: {}, policies: {} });
+  mesh.upstreams.apply({ upstream: "t", revision: 1, chain, endpoints, methods: {}, policies: {}, ...more });
   mesh.script("t1", answers);
   mesh.script("t2", answers);
 }
@@ -246,6 +258,21 @@ describe("what is mirrored", () => {
     await mesh.call();
     await mesh.clock.advance(0);
     expect(copies(mesh)).toHaveLength(expected);
+  });
+
+  test("is not a call that goes to the target's subset anyway", async () => {
+    const mesh = new ScriptedMesh();
+    const policy = readPolicy([{ origin: "test", values: { ferry_mirror: "t/v2 100%" } }]).policy;
+    serveTarget(mesh, [ok], { methods: { "/s/M": idempotent }, policies: { t: policy } });
+    for (const [subset, count] of [
+      ["v1", 1],
+      ["v2", 0],
+    ] as const) {
+      const before = copies(mesh).length;
+      await mesh.call({ ":authority": "t", "x-side": subset });
+      await mesh.clock.advance(0);
+      expect(copies(mesh).length - before).toBe(count);
+    }
   });
 
   test("is never a copy itself", async () => {

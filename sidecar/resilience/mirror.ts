@@ -54,6 +54,8 @@ function isChosen({ call, route, candidates }: RoutedCall, target: MirrorTarget,
   return (
     (methods === "all" || route.isIdempotent) &&
     candidates.traits?.kind !== "bidi_streaming" &&
+    // A copy to where the call goes anyway shows nothing and doubles the load there.
+    !(target.subset !== "" && target.subset === route.subset && target.service === route.service) &&
     random() * 100 < target.percent &&
     fieldValue(call.fields, mirrorField) === undefined
   );
