@@ -1,4 +1,4 @@
-// `ferry route` on a real Consul agent, after `ferry apply`: keys with `:` and `/` survive Meta and Config and arrive in
+// `ferry route` on a real Consul agent, after `ferry apply`: keys with `:` and `/` survive Meta and Config, arrive in
 // the chain, and what is explained is what a sidecar reads there. And Consul's limits of a Meta are where `ferry check`
 // says.
 

@@ -154,7 +154,7 @@ test("no rule: it says so and ends with 1", async () => {
   );
 });
 
-test("what is wrong is one sentence: the method's form, a name nobody knows, files with mistakes, no directory", async () => {
+test("what is wrong is one sentence: the method's form, an unknown name, files with mistakes, no directory", async () => {
   expect(await route("GetQuote")).toMatchObject({
     code: 2,
     stderr:
