@@ -3,8 +3,8 @@
 // the finaliser of MurmurHash3, since FNV's own high bits hardly vary)
 
 /**
- * An unsigned 32-bit integer. Who hashes the same string for two purposes passes a different `seed` for each, or the two
- * choices would hang together: a tenth of the users would then sit on a tenth of the endpoints.
+ * An unsigned 32-bit integer. Who hashes the same string for two purposes passes a different `seed` for each, or the
+ * two choices would hang together: a tenth of the users would then sit on a tenth of the endpoints.
  */
 export function stringHash(text: string, seed: number): number {
   let hash = (0x811c9dc5 ^ seed) >>> 0;

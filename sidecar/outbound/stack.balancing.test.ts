@@ -35,8 +35,8 @@ async function counts(mesh: ScriptedMesh, calls: number, header: Record<string, 
 }
 
 describe("without a policy, by P2C peak EWMA", () => {
-  test("an endpoint that is 10 times slower than 4 others gets less than 4 % of 1,000 calls", async () => {
-    expect((await counts(five({}, { slow: [ok] }), 1_000)).slow).toBeLessThan(40);
+  test("an endpoint that is 10 times slower than 4 others gets less than 2 % of 1,000 calls", async () => {
+    expect((await counts(five({}, { slow: [ok] }), 1_000)).slow).toBeLessThan(20);
   });
 
   test.each<[string, Answer]>([
@@ -49,7 +49,7 @@ describe("without a policy, by P2C peak EWMA", () => {
     expect((await counts(mesh, 1_000)).bad).toBeLessThan(10);
   });
 
-  test("an endpoint that never answers gets less than 2 % of 1,000 calls, though every caller gives up early", async () => {
+  test("an endpoint that never answers gets less than 2 % of 1,000 calls, though callers give up early", async () => {
     const mesh = five({}, { hole: [{ kind: "never" }] });
     expect((await counts(mesh, 1_000, { "grpc-timeout": "200m" })).hole).toBeLessThan(20);
   });
@@ -180,7 +180,7 @@ describe("every policy", () => {
 describe("ferry_slow_start", () => {
   const slowStart = { ...policy, balance: { slowStartMs: 10_000 } };
 
-  test("a new endpoint beside 4 known ones begins with a few calls and has its share when the time is over", async () => {
+  test("a new endpoint beside 4 known ones begins with few calls and has its share when the time is over", async () => {
     const mesh = five({ policy: slowStart });
     await counts(mesh, 100);
     await mesh.clock.advance(20_000);

@@ -28,8 +28,8 @@ describe("shares of 20,000 calls at 500 a second, seeded", () => {
     for (const share of shares([usual, usual, usual, usual, usual])) expect(Math.abs(share - 0.2)).toBeLessThan(0.02);
   });
 
-  test("an endpoint that is 10 times slower than 4 others gets less than 3 %", () => {
-    expect(shares([usual, usual, { serveMs: about(100) }, usual, usual])[2]).toBeLessThan(0.03);
+  test("an endpoint that is 10 times slower than 4 others gets less than 1 %", () => {
+    expect(shares([usual, usual, { serveMs: about(100) }, usual, usual])[2]).toBeLessThan(0.01);
   });
 
   test.each([20, 200, 500, 2_000])("weights 1:3 give 25 %% +- 2, at %i calls a second", (callsPerSecond) => {
@@ -45,8 +45,8 @@ describe("shares of 20,000 calls at 500 a second, seeded", () => {
     expect(shares([usual, { serveMs: () => 0.5, status: 14 }, usual])[1]).toBeLessThan(0.01);
   });
 
-  test("an endpoint that never answers gets less than 2 %", () => {
-    expect(shares([usual, { serveMs: undefined }, usual])[1]).toBeLessThan(0.02);
+  test("an endpoint that never answers gets less than 1 %", () => {
+    expect(shares([usual, { serveMs: undefined }, usual])[1]).toBeLessThan(0.01);
   });
 });
 
@@ -102,7 +102,7 @@ describe("who may not be picked", () => {
 });
 
 describe("slow start", () => {
-  test("of two equal endpoints the new one gets a tenth of the other's share at first, half way as much as it is old", () => {
+  test("of two equal endpoints the new one gets a tenth of the other's share at first, half of it half way", () => {
     const { pool, ask, stateOf } = poolOf(
       ["old", "new"].map((id) => endpointOf(id)),
       { kind: "peak_ewma" },
