@@ -1,11 +1,11 @@
 // `ferry route` as a process, on a home whose registry has instances that answer reflection, and on a copy of
-// mesh-config/. Each test starts a process or two.
+// mesh-config/. Each test starts a process or several, and so takes a second or more.
 
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DescFile } from "@bufbuild/protobuf";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { ferry, root } from "../e2e/testing/ferry.ts";
 import { file_quoter_query_v1_quote_query_service } from "../gen/quoter/query/v1/quote_query_service_pb.ts";
 import { DirectoryRegistry } from "../sidecar/discovery/directory/directory-registry.ts";
@@ -16,6 +16,9 @@ function withImports(file: DescFile): readonly DescFile[] {
 }
 
 const query = "quoter.query.v1.QuoteQueryService";
+// A busy machine starts a process in seconds.
+vi.setConfig({ testTimeout: 60_000 });
+
 let home: string;
 let meshConfig: string;
 let port: number;
@@ -154,7 +157,7 @@ test("no rule: it says so and ends with 1", async () => {
   );
 });
 
-test("what is wrong is one sentence: the method's form, an unknown name, files with mistakes, no directory", async () => {
+test("what is wrong is one sentence: the method's form, an unknown name, a file's mistake, no directory", async () => {
   expect(await route("GetQuote")).toMatchObject({
     code: 2,
     stderr:
