@@ -67,7 +67,7 @@ for (const seed of [1, 2]) {
     };
     await Promise.all(clients.flatMap((client) => Array.from({ length: 15 }, () => worker(client))));
     while (proxy.held().calls > 0) await new Promise(setImmediate);
-    expect(proxy.held()).toEqual({ calls: 0, atEndpoints: 0 });
+    expect(proxy.held()).toEqual({ calls: 0, atEndpoints: 0, places: 0 });
     // Were one slot in a hundred calls lost, none would be left of sixty.
     const replies = await Promise.all(Array.from({ length: 45 }, () => clients[0]!.grpc({ "grpc-timeout": "50m" })));
     expect(replies.filter(({ failure }) => failure === "overloaded")).toEqual([]);

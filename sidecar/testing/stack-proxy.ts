@@ -10,6 +10,7 @@ import { outboundStack } from "../outbound/stack.ts";
 import { Upstreams } from "../outbound/upstreams.ts";
 import { refuseTooLarge } from "../refuse-too-large.ts";
 import { EndpointStates } from "../resilience/endpoint-states.ts";
+import { CallLimits } from "../resilience/limit.ts";
 import { compileSnapshot } from "../routing/compile-snapshot.ts";
 import { compileChain } from "../routing/local-compiler.ts";
 import { emptyMeshConfig } from "../routing/mesh-config/mesh-config.ts";
@@ -34,7 +35,7 @@ export interface StackProxyOptions {
 
 export interface StackProxy extends ProxyUnderTest {
   /** What calls that are under way hold; all 0 when none is. */
-  readonly held: () => { readonly calls: number; readonly atEndpoints: number };
+  readonly held: () => { readonly calls: number; readonly atEndpoints: number; readonly places: number };
 }
 
 const host = "127.0.0.1";
@@ -44,6 +45,7 @@ export async function startStackProxy(ports: readonly number[], options: StackPr
   const { clock = systemClock, limits = {}, traits, maxCallsInFlight = 10_000 } = options;
   const upstreamOf = () => (options.hasNoRoute === true ? undefined : name);
   const states = new EndpointStates();
+  const callLimits = new CallLimits();
   const upstreams = new Upstreams({ clock, states, want: () => {} });
   const snapshot = snapshotOf(ports, traits);
   upstreams.apply(snapshot);
@@ -53,6 +55,7 @@ export async function startStackProxy(ports: readonly number[], options: StackPr
     {
       // No wait between tries, and turns that a test can foretell.
       ...{ clock, random: () => 0, upstreams, states, sender: pool, recorders: [] },
+      limits: callLimits,
       ...{ upstreamOf, onRetry() {}, onAdmissionChange() {} },
       reportDefect(error) {
         throw error;
@@ -72,6 +75,7 @@ export async function startStackProxy(ports: readonly number[], options: StackPr
       atEndpoints: Object.values(snapshot.endpoints)
         .flat()
         .reduce((sum, endpoint) => sum + states.of(endpoint).active, 0),
+      places: [...callLimits.all()].reduce((sum, { places }) => sum + places.inFlight, 0),
     }),
     async close() {
       await Promise.all([listening.close(), pool.close()]);

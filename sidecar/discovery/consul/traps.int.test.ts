@@ -4,7 +4,7 @@ import { request } from "node:http";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { systemClock } from "../../../common/clock.ts";
 import type { ChainView } from "../../routing/chain-source.ts";
-import { compileSnapshot } from "../../routing/compile-snapshot.ts";
+import { compileSnapshot, servicePolicy } from "../../routing/compile-snapshot.ts";
 import { compileRouteTable } from "../../routing/route-table.ts";
 import { registrationOf } from "../registry.suite.ts";
 import type { Endpoint, Registry } from "../registry.ts";
@@ -73,7 +73,7 @@ describe("on a dev agent", () => {
   beforeEach(() => wipe(agent));
 
   test("a chain, a new weight of it and our own settings arrive within a second", async () => {
-    await agent.write({ ...grpc, Name: "web", Meta: { ferry_retries: "2" } });
+    await agent.write({ ...grpc, Name: "web", Meta: { ferry_retries: "1" } });
     await agent.write({ Kind: "service-resolver", Name: "web", Subsets: subsets });
     const weights = (v1: number) => [
       { Weight: v1, ServiceSubset: "v1" },
@@ -82,7 +82,9 @@ describe("on a dev agent", () => {
     await agent.write({ Kind: "service-splitter", Name: "web", Splits: weights(90) });
     const { views } = watchChain(agent, "web");
     await vi.waitFor(() => expect(views).toHaveLength(1), soon);
-    expect(views[0]?.chain.ServiceMeta).toEqual({ ferry_retries: "2" });
+    expect(views[0]?.chain.ServiceMeta).toEqual({ ferry_retries: "1" });
+    // The default is 2.
+    expect(servicePolicy(views[0]!, "web").all.retry.retries).toBe(1);
     const beganMs = performance.now();
     await agent.write({ Kind: "service-splitter", Name: "web", Splits: weights(50) });
     await vi.waitFor(() => expect(JSON.stringify(views.at(-1)?.chain.Nodes)).toContain('"Weight":50'), soon);
