@@ -39,7 +39,8 @@ test("a call that was never sent goes to every fresh endpoint at once, and three
 
 test("a call that was refused is sent again once whatever its method", () => {
   const refused = { ...base, isIdempotent: false, outcome: failed("refused"), retriesMade: 9 };
-  expect(decideRetry({ ...refused, refusals: 1 })).toBe("at_once");
+  expect(decideRetry({ ...refused, refusals: 1, hasFresh: true })).toBe("at_once");
+  expect(decideRetry({ ...refused, refusals: 1 })).toBe("repeat");
   expect(decideRetry({ ...refused, refusals: 2 })).toBe("no");
   expect(decideRetry({ ...refused, refusals: 2, isIdempotent: true, retriesMade: 0 })).toBe("retry");
 });

@@ -28,8 +28,8 @@ export interface RetryFacts {
 }
 
 /**
- * `at_once`: it never ran, and another endpoint may take it. `repeat`: it was never sent, and there is no other
- * endpoint: the same one gets a moment. `retry`: it may have run, so it costs a retry, a wait and the budget.
+ * `at_once`: it never ran, and another endpoint may take it. `repeat`: it never ran, and there is no other endpoint: the
+ * same one gets a moment. `retry`: it may have run, so it costs a retry, a wait and the budget.
  * `pushed_back`: it would be retried, but the upstream said not to. `no`: this outcome is the caller's.
  */
 export type RetryDecision = "no" | "at_once" | "repeat" | "retry" | "pushed_back";
@@ -47,7 +47,8 @@ export function decideRetry(facts: RetryFacts): RetryDecision {
     return facts.repeats < maxRepeats ? "repeat" : "no";
   }
   const isToldNot = outcome.pushbackMs !== undefined && outcome.pushbackMs < 0;
-  if (kind === "once" && facts.refusals <= 1 && !isToldNot) return "at_once";
+  // One that refuses and is alone is perhaps about to take another connection.
+  if (kind === "once" && facts.refusals <= 1 && !isToldNot) return facts.hasFresh ? "at_once" : "repeat";
   if (outcome.failure === undefined && !isWorthRetry(outcome, policy)) return "no";
   if (facts.previousAttempts > 0 || !facts.isIdempotent || facts.retriesMade >= policy.retries) return "no";
   return isToldNot ? "pushed_back" : "retry";
