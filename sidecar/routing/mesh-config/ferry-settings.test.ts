@@ -69,6 +69,20 @@ describe("the table of our own settings", () => {
     expect(unset).toEqual(["retry.httpStatuses"]);
   });
 
+  test("no key changes what another key of its topic sets, so that each is in force as it is shown", () => {
+    const meddling: string[] = [];
+    for (const setting of ferrySettings) {
+      const { topic } = setting;
+      const changedBy = effectsOf(setting).map((policy) =>
+        Object.keys(policy[topic]).filter(
+          (field) => !same(fieldOf(policy, topic, field), fieldOf(defaultCallPolicy, topic, field)),
+        ),
+      );
+      if (new Set(changedBy.flat()).size > 1) meddling.push(setting.key);
+    }
+    expect(meddling).toEqual([]);
+  });
+
   test("every key is written once, in lower case, under a topic with a title", () => {
     const keys = ferrySettings.map(({ key }) => key);
     expect(new Set(keys).size).toBe(keys.length);

@@ -15,7 +15,7 @@ export interface EjectionPolicy {
   readonly windowMs: number;
   /** The first ejection's length; each further one doubles it. */
   readonly baseMs: number;
-  /** No ejection is longer. Never below `baseMs`. */
+  /** No ejection is longer, the first included. */
   readonly maxMs: number;
   /** Of a target's endpoints, rounded down, but always one and never the last one. */
   readonly maxEjectedPercent: number;
@@ -69,14 +69,14 @@ export const ejectionSettings: readonly TopicSetting<EjectionPolicy>[] = [
     form: duration("10ms", false),
     default: "1s",
     doc: "How long the first ejection of an endpoint lasts, up to half of it added by chance; each further one in a row lasts twice as long.",
-    apply: (policy, baseMs) => ({ ...policy, baseMs, maxMs: Math.max(policy.maxMs, baseMs) }),
+    apply: (policy, baseMs) => ({ ...policy, baseMs }),
   }),
   setting({
     key: "ferry_eject_max",
     form: duration("10ms", false),
     default: "1m",
-    doc: "No ejection lasts longer.",
-    apply: (policy, maxMs) => ({ ...policy, maxMs: Math.max(maxMs, policy.baseMs) }),
+    doc: "No ejection lasts longer, the first included.",
+    apply: (policy, maxMs) => ({ ...policy, maxMs }),
   }),
   setting({
     key: "ferry_eject_max_percent",

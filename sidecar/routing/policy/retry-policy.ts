@@ -79,14 +79,14 @@ export const retrySettings: readonly TopicSetting<RetryPolicy>[] = [
     form: duration("1ms", false),
     default: "25ms",
     doc: "The first retry waits a random part of this, the second of twice as much, and so on.",
-    apply: (policy, baseMs) => ({ ...policy, baseMs, maxMs: Math.max(policy.maxMs, baseMs) }),
+    apply: (policy, baseMs) => ({ ...policy, baseMs }),
   }),
   setting({
     key: "ferry_retry_max",
     form: duration("1ms", false),
     default: "250ms",
     doc: "No retry waits longer, unless the upstream asks for it or the schedule is talk.",
-    apply: (policy, maxMs) => ({ ...policy, maxMs: Math.max(maxMs, policy.baseMs) }),
+    apply: (policy, maxMs) => ({ ...policy, maxMs }),
   }),
   setting({
     key: "ferry_retry_hold",
