@@ -65,10 +65,11 @@ const row = {
 };
 if (process.argv.includes("--json")) process.stdout.write(`${JSON.stringify({ rows: [row] })}\n`);
 else {
-  process.stdout.write(
-    `${row.cancelled} of ${calls} calls cancelled at the server over 2 hops; after the deadline: p50 ${row.p50Ms} ms, ` +
-      `p99 ${row.p99Ms} ms, max ${row.maxMs} ms (${cpus()[0]?.model ?? "unknown processor"}, Node ${process.version}, load ${loadavg()[0]?.toFixed(1)} on ${cpus().length} cores)\n`,
-  );
+  const { p50Ms, p99Ms, maxMs, cancelled } = row;
+  const load = `load ${loadavg()[0]?.toFixed(1)} on ${cpus().length} cores`;
+  process.stdout.write(`${cpus()[0]?.model ?? "unknown processor"}, Node ${process.version}, ${load}\n`);
+  process.stdout.write(`${cancelled} of ${calls} calls cancelled at the server over ${row.hops} hops; `);
+  process.stdout.write(`after the deadline: p50 ${p50Ms} ms, p99 ${p99Ms} ms, max ${maxMs} ms\n`);
 }
 process.exitCode = row.cancelled === calls && row.p50Ms <= 10 ? 0 : 1;
 

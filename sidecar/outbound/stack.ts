@@ -71,7 +71,7 @@ export function outboundStack(params: OutboundParams, deps: OutboundDeps): Servi
   const { clock, random, states, sender, latencies = new LatencyWindows(), budgets = new RetryBudgets() } = deps;
   return stack(
     // Outermost: what is recorded is what the caller saw, with all the time it took.
-    record("outbound", [...deps.recorders, observeLatency(clock)], clock),
+    record("outbound", [...deps.recorders, observeLatency], clock),
     // Outside of everything that can fail: no error leaves as a bare reset.
     rescue(deps.reportDefect, clock),
     // Before anything that costs memory or waits: an overload is refused at once.

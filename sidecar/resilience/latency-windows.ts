@@ -2,7 +2,6 @@
 // per worker; outlives snapshots. Only methods that descriptors name get one, so that paths made up by callers take no
 // memory, and no more than `maxMethods` of them: the ones that nobody called for half a minute make room.
 
-import type { Clock } from "../../common/clock.ts";
 import type { Call, MethodLatency, Outcome } from "../call.ts";
 import { Status } from "../grpc/status.ts";
 import { LatencyWindow } from "./latency-window.ts";
@@ -51,18 +50,24 @@ export class LatencyWindows {
   }
 }
 
+/** A call that has ended, as the recording layer tells it. */
+export interface TimedCall {
+  readonly call: Call;
+  readonly outcome: Outcome;
+  readonly durationMs: number;
+}
+
 /**
  * For the recording layer: a call's time counts when the application answered it well and at the first go; one that was
  * tried again says more about our waits than about the method. A hedged call counts with the time its caller waited:
  * that is above the percentile exactly when its first try was, so that the percentile stays true.
  */
-export function observeLatency(clock: Clock): (ended: { readonly call: Call; readonly outcome: Outcome }) => void {
-  return function observeLatency({ call: { notes }, outcome }) {
-    if (notes.latency === undefined || outcome.status !== Status.OK || outcome.failure !== undefined) return;
-    if (notes.attempts - notes.hedges > 1) return;
-    const nowMs = clock.nowMs();
-    notes.latency.observe(nowMs - notes.triedAtMs, nowMs);
-  };
+export function observeLatency({ call, outcome, durationMs }: TimedCall): void {
+  const { notes } = call;
+  if (notes.latency === undefined || outcome.status !== Status.OK || outcome.failure !== undefined) return;
+  if (notes.attempts - notes.hedges > 1) return;
+  const nowMs = call.receivedAtMs + durationMs;
+  notes.latency.observe(nowMs - notes.triedAtMs, nowMs);
 }
 
 /** Whether one more try would probably end in time: half of the method's calls did. Unknown methods may try. */
