@@ -47,7 +47,7 @@ test("a status that comes in a packet of its own behind the header is retried el
   expect(await client.grpc()).toMatchObject({ grpcStatus: "0", attempts: "2" });
 });
 
-test("a stream's header goes out alone: of a server that says nothing yet, and to a caller who still writes", async () => {
+test("a stream's header goes out alone, of a silent server and to a caller who still writes", async () => {
   for (const kind of ["server_streaming", "bidi_streaming"] as const) {
     const backend = await backendThat(async (peer) => {
       const { id } = await peer.next("HEADERS");

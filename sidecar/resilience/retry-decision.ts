@@ -28,8 +28,8 @@ export interface RetryFacts {
 }
 
 /**
- * `at_once`: it never ran, and another endpoint may take it. `repeat`: it never ran, and there is no other endpoint: the
- * same one gets a moment. `retry`: it may have run, so it costs a retry, a wait and the budget.
+ * `at_once`: it never ran, and another endpoint may take it. `repeat`: it never ran, and there is no other endpoint:
+ * the same one gets a moment. `retry`: it may have run, so it costs a retry, a wait and the budget.
  * `pushed_back`: it would be retried, but the upstream said not to. `no`: this outcome is the caller's.
  */
 export type RetryDecision = "no" | "at_once" | "repeat" | "retry" | "pushed_back";
