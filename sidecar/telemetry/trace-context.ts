@@ -1,5 +1,9 @@
 // W3C trace context: read from the caller, and always written on, sampled or not, so that a trace never breaks at a
-// sidecar. Pure; ids come in as a function. (https://www.w3.org/TR/trace-context/)
+// sidecar. Pure; ids come in as a function. Hot: once per call; a regular expression took three times as long
+// (bench/micro/trace-context.ts). (https://www.w3.org/TR/trace-context/)
+//
+//   00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01[-what later versions add]
+//   0  3                                36               53 55
 
 export interface TraceContext {
   /** 32 hex digits, the same on every hop. */
@@ -12,8 +16,6 @@ export interface TraceContext {
   readonly sampled: boolean;
 }
 
-const pattern = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
-
 /**
  * This hop's context: a child of `traceparent`, or a new trace when that is absent or malformed. `sampleNew` decides
  * for new traces only; a caller's decision is kept.
@@ -23,22 +25,50 @@ export function childContext(
   randomHex: (bytes: number) => string,
   sampleNew: () => boolean,
 ): TraceContext {
-  const match = traceparent === undefined ? null : pattern.exec(traceparent);
-  if (match === null || !isValid(match)) {
+  if (traceparent === undefined || !isValid(traceparent)) {
     return { traceId: randomHex(16), spanId: randomHex(8), parentSpanId: undefined, sampled: sampleNew() };
   }
   return {
-    traceId: match[2]!,
+    traceId: traceparent.slice(3, 35),
     spanId: randomHex(8),
-    parentSpanId: match[3]!,
-    sampled: (Number.parseInt(match[4]!, 16) & 1) === 1,
+    parentSpanId: traceparent.slice(36, 52),
+    sampled: (digitAt(traceparent, 54) & 1) === 1,
   };
 }
 
 /** Version ff and ids of zeros are forbidden; version 00 has four parts, only later ones may have more. */
-function isValid(match: RegExpExecArray): boolean {
-  if (match[1] === "ff" || (match[1] === "00" && match[5] !== undefined)) return false;
-  return !/^0+$/.test(match[2]!) && !/^0+$/.test(match[3]!);
+function isValid(text: string): boolean {
+  if (text.length < 55 || !isDash(text, 2) || !isDash(text, 35) || !isDash(text, 52)) return false;
+  if (text.length > 55 && (!isDash(text, 55) || text.startsWith("00"))) return false;
+  return (
+    hexSum(text, 0, 2) >= 0 &&
+    !text.startsWith("ff") &&
+    hexSum(text, 3, 35) > 0 &&
+    hexSum(text, 36, 52) > 0 &&
+    hexSum(text, 53, 55) >= 0
+  );
+}
+
+function isDash(text: string, at: number): boolean {
+  return text.charCodeAt(at) === 0x2d;
+}
+
+/** The sum of the digits; -1 when one is no lower-case hex digit. */
+function hexSum(text: string, from: number, to: number): number {
+  let sum = 0;
+  for (let at = from; at < to; at++) {
+    const digit = digitAt(text, at);
+    if (digit < 0) return -1;
+    sum += digit;
+  }
+  return sum;
+}
+
+/** The value of a lower-case hex digit; -1 for anything else. */
+function digitAt(text: string, at: number): number {
+  const code = text.charCodeAt(at);
+  if (code >= 0x30 && code <= 0x39) return code - 0x30;
+  return code >= 0x61 && code <= 0x66 ? code - 0x57 : -1;
 }
 
 /** The `traceparent` that the next hop gets. */
