@@ -19,6 +19,8 @@ export interface ServerShape {
   readonly serviceMs: number;
   /** Calls that may wait for a worker; one more is refused with UNAVAILABLE. Default: no bound. */
   readonly maxQueue?: number;
+  /** What a refused call costs all the same: so much longer does a call take that is begun later. Default: nothing. */
+  readonly refusalMs?: number;
 }
 
 /** A request that has arrived. */
@@ -50,6 +52,8 @@ export class ModelledServer {
   #health: Health = "well";
   #queue: Arrived[] = [];
   #running = 0;
+  /** Work at refusals that nobody has had time for yet. */
+  #owedMs = 0;
   #frozenFromMs = 0;
   #frozenUntilMs = 0;
   /** Counts deaths: what was begun in an earlier life does not end in this one. */
@@ -83,6 +87,7 @@ export class ModelledServer {
   loseConnections(): void {
     this.#life++;
     this.#running = 0;
+    this.#owedMs = 0;
     this.#queue = [];
     for (const lost of this.#losses) lost();
   }
@@ -108,6 +113,7 @@ export class ModelledServer {
 
   #enqueue(request: Arrived): void {
     if (this.#queue.length >= (this.#shape.maxQueue ?? Number.POSITIVE_INFINITY)) {
+      this.#owedMs += this.#shape.refusalMs ?? 0;
       request.answer(failedAnswer(Status.UNAVAILABLE));
       return;
     }
@@ -141,7 +147,9 @@ export class ModelledServer {
       this.#finish(request);
       this.#startWaiting();
     };
-    clock.after(this.#shape.serviceMs * this.slowness * spread, finish);
+    const owedMs = this.#owedMs;
+    this.#owedMs = 0;
+    clock.after(this.#shape.serviceMs * this.slowness * spread + owedMs, finish);
   }
 
   #finish(request: Arrived): void {

@@ -39,35 +39,42 @@ export function table(rows: readonly Row[]): string {
   const isNumber = (n: number) => n === 1 || n > 2;
   const line = (texts: readonly string[]) =>
     `| ${texts.map((text, n) => (isNumber(n) ? text.padStart(widths[n]!) : text.padEnd(widths[n]!))).join(" | ")} |`;
-  const rule = `| ${widths.map((width, n) => (isNumber(n) ? `${"-".repeat(width - 1)}:` : "-".repeat(width))).join(" | ")} |`;
-  return [line(head), rule, ...cells.map(line)].join("\n");
+  const rule = widths.map((width, n) => (isNumber(n) ? `${"-".repeat(width - 1)}:` : "-".repeat(width)));
+  return [line(head), `| ${rule.join(" | ")} |`, ...cells.map(line)].join("\n");
 }
 
 export function resultsPage(incidents: readonly Incident[], rows: readonly Row[], seed: number): string {
   const stories = new Map(incidents.map(({ name, story }) => [name, story]));
   const problems = problemsOf(rows);
   const list = (lines: readonly string[]) => lines.map((line) => `- ${line}\n`).join("");
+  const share = `${equalWithin * 100} %`;
+  const verdict =
+    problems.length === 0
+      ? `Ferry's success is the best or equal (within ${share}) in each, and its amplification never above ` +
+        `${mostAmplification}.\n`
+      : `Where Ferry does not do what it should:\n\n${list(problems)}`;
   return `# Incidents and what callers notice of them
 
-Made by \`npm run bench:resilience -- --seed ${seed} --write\`; do not edit. [bench/README.md](../../bench/README.md) says
-how it is made.
+Made by \`npm run bench:resilience -- --seed ${seed} --write\`; do not edit. [bench/README.md](../../bench/README.md)
+says how it is made.
 
 A simulation: the real layers of our stacks on a clock that jumps, with modelled instances and a modelled network; the
 same seed gives the same figures on every machine. Calls are unary and idempotent, have a deadline of ${deadlineMs} ms,
-and begin at random moments at a steady rate, whatever became of those before. Each incident begins after ${calmMs / 1000} s of
-calm and is played three times, counted together. The registry calls all instances healthy throughout, so what a policy finds out, it finds out by its calls.
+and begin at a steady rate but not evenly, whatever became of those before. Each incident begins after
+${calmMs / 1000} s of calm and is played three times, counted together (the storm once). The registry calls all instances healthy
+throughout, so what a policy finds out, it finds out by its calls.
 
 - **ferry**: our layers with no setting at all.
 - **no policy**: one try, instances in turn.
 - **plain retries x3**: the same, and whatever failed is sent again at once to the next instance, up to three times.
 
 *success*: calls answered OK before their deadline, from the trouble's begin to the end of the recovery. *p99*: how long
-callers waited, failed calls included. *amplification*: requests sent to instances for each call, while the trouble
-lasted.
+callers waited, failed calls included. *amplification*: requests sent to instances for each call, in the worst ten
+seconds of it all.
 
 ${table(rows)}
 
-${problems.length === 0 ? `Ferry's success is the best or equal (within ${equalWithin * 100} %) everywhere, and it never sends more than ${mostAmplification} times the calls.\n` : `Where Ferry does not do what it should:\n\n${list(problems)}`}
+${verdict}
 ## The incidents
 
 ${list([...stories].map(([name, story]) => `**${name}.** ${story}`))}`;

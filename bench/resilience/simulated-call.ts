@@ -5,19 +5,20 @@ import type { Clock } from "../../common/clock.ts";
 import type { Call, Reply } from "../../sidecar/call.ts";
 import { formatGrpcTimeout } from "../../sidecar/grpc/timeout.ts";
 import { type BodySource, wholeBody } from "../../sidecar/http2/body.ts";
-import { fieldValue, HeaderField, type HeaderFields } from "../../sidecar/http2/header-field.ts";
+import { fieldValue, HeaderField, type HeaderFields, noFields } from "../../sidecar/http2/header-field.ts";
 import { ReceivedCall } from "../../sidecar/received-call.ts";
 import type { Service } from "../../sidecar/stack.ts";
 import type { Answer } from "./modelled-reply.ts";
 
 export const path = "/bench.Service/Get";
 
-/** Of the one service that `path` names: `authority` is the upstream. */
-export function requestFields(authority: string, timeoutMs: number): HeaderFields {
+/** A request to the upstream `authority`. `cause`: the header of the request that it is made for. */
+export function requestFields(authority: string, timeoutMs: number, cause: HeaderFields = noFields): HeaderFields {
   return [
     ...constantFields,
     new HeaderField(":authority", authority),
     new HeaderField("grpc-timeout", formatGrpcTimeout(timeoutMs)),
+    ...cause.filter(({ name }) => name === "traceparent"),
   ];
 }
 

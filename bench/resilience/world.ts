@@ -80,7 +80,7 @@ export class World {
     const service = this.#wayOut(next);
     return (request) => {
       const timeoutMs = parseGrpcTimeout(fieldValue(request.fields, "grpc-timeout") ?? "") ?? 0;
-      const call = receiveCall(this.clock, requestFields(next.name, timeoutMs));
+      const call = receiveCall(this.clock, requestFields(next.name, timeoutMs, request.fields));
       request.onCancel(() => call.cancel(new ProxyFailure("cancelled", "", "caller went away")));
       // An application passes the status on and nothing else.
       void callToEnd(service, call).then((answer) => {
@@ -111,7 +111,7 @@ export class World {
     const { clock } = this;
     const service = inboundStack(
       { app: { host: server.name, port: 9000 }, appName: server.name, maxCallsInFlight: 10_000 },
-      { clock, sender: senderTo(server, clock), recorders: [], reportDefect },
+      { clock, random: this.random(), sender: senderTo(server, clock), recorders: [], reportDefect },
     );
     return (request) => {
       const call = receiveCall(clock, request.fields);
