@@ -14,7 +14,7 @@ test("words about HTTP map to gRPC's table and to codes", () => {
 });
 
 test("words about what never ran or broke off name no status, and neither do words without a meaning here", () => {
-  for (const word of ["connect-failure", "refused-stream", "reset", "retriable-status-codes", "envoy-ratelimited"]) {
+  for (const word of ["connect-failure", "refused-stream", "reset", "retriable-4xx", "envoy-ratelimited"]) {
     expect(parseRetryOn([word])).toEqual({ statuses: [], httpStatuses: [] });
   }
 });

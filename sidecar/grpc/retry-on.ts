@@ -36,8 +36,6 @@ export const retryOnWords: ReadonlyMap<string, RetryOn> = new Map([
   ["connect-failure", nothing],
   ["refused-stream", nothing],
   ["reset", nothing],
-  // RetryOnStatusCodes says which.
-  ["retriable-status-codes", nothing],
 ]);
 
 /** What `words` say together; those without a meaning here say nothing. */
