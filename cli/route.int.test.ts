@@ -86,6 +86,19 @@ describe("keys of single methods on Consul", () => {
     expect(inside.json?.legs[0].isIdempotent).toBe(true);
   });
 
+  test("a key that somebody wrote past the check is told, and is without effect", async () => {
+    expect((await run("apply", folder)).code).toBe(0);
+    const Meta = { ferry_retries: "many", [`ferry_retrys:${getQuote}`]: "4" };
+    await agent.write({ Kind: "service-defaults", Name: "quote-query", Protocol: "grpc", Meta });
+    const done = await run("route", "--explain", getQuote);
+    expect(done.code).toBe(0);
+    expect(done.stderr).toContain(
+      "without effect: service-defaults/quote-query.json: Meta.ferry_retries: expected an integer",
+    );
+    expect(done.stderr).toContain(`did you mean ferry_retries:${getQuote}?`);
+    expect(done.json?.legs[0].settings).toContainEqual({ key: "ferry_retries", value: "2", origin: "default" });
+  });
+
   test("a Consul that does not answer is one sentence", async () => {
     const env = { CONSUL_HTTP_ADDR: "127.0.0.1:1", FERRY_REGISTRY: "consul" };
     const done = await ferry(["route", getQuote], { home: join(folder, "home"), env });

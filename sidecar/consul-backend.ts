@@ -9,6 +9,7 @@ import { ConsulClient } from "./discovery/consul/consul-client.ts";
 import { ConsulRegistry } from "./discovery/consul/consul-registry.ts";
 import { ConsulWatches } from "./discovery/consul/consul-watches.ts";
 import type { MeshBackend, MeshBackendDeps } from "./mesh-backend.ts";
+import { checkedChains } from "./routing/checked-chains.ts";
 import type { SidecarSettings } from "./settings.ts";
 
 /** Waits for Consul up to a minute; rejects with one sentence. */
@@ -30,6 +31,6 @@ export async function openConsulBackend(
   return {
     registry,
     startChains: async ({ signal, extend }) =>
-      new ConsulChains({ watches, signal, extend, onNotice: (sentence) => log.error(sentence) }),
+      checkedChains(new ConsulChains({ watches, signal, extend, onNotice: onProblem }), onProblem),
   };
 }
