@@ -1,6 +1,6 @@
 // Chains whose `ferry_*` keys were not checked before they came: with Consul anybody may write an entry without
-// `ferry check`, and Consul itself takes every key. A key that is wrong has no effect, so it must not stay unseen: it is
-// logged once and stands among what was refused (`ferry status`, admin). Used by consul-backend.ts around ConsulChains.
+// `ferry check`, and Consul itself takes every key. A key that is wrong has no effect, so it must not stay unseen: it
+// is logged once and stands among what was refused (`ferry status`, admin). Used by consul-backend.ts.
 
 import type { ChainView, ManagedChains } from "./chain-source.ts";
 import { fileOf } from "./mesh-config/config-entry.ts";
