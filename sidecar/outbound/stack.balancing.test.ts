@@ -202,14 +202,14 @@ describe("ferry_slow_start", () => {
 
   test("one that is admitted after an ejection begins anew", async () => {
     const mesh = new ScriptedMesh();
-    const ejecting = { balance: { slowStartMs: 60_000 }, retry: { retries: 0 }, ejection: { consecutiveFailures: 1 } };
-    const answers: Answer[] = [{ kind: "refuse_connection" }, ok];
-    mesh.serve({ a: answers, b: [ok] }, { policy: ejecting });
-    await Promise.all([mesh.call(), mesh.call()]);
-    await mesh.clock.advance(120_000);
+    const ejecting = { balance: { slowStartMs: 60_000 }, retry: { retries: 0 } };
+    mesh.serve({ a: [{ kind: "refuse_connection" }], b: [ok], c: [ok], d: [ok] }, { policy: ejecting });
+    await counts(mesh, 40);
     expect(mesh.changes).toContain("a ejected");
-    const { a = 0 } = await counts(mesh, 200);
+    mesh.script("a", [ok]);
+    await mesh.clock.advance(120_000);
+    const { a = 0 } = await counts(mesh, 400);
     expect(mesh.changes).toContain("a admitted");
-    expect(a).toBeLessThan(40);
+    expect(a).toBeLessThan(30);
   });
 });

@@ -14,8 +14,8 @@ export interface HashTable {
   positionOf(hash: number): number;
 }
 
-/** Oldest first out; more than that are in use nowhere at the same time but at a very large gateway. */
-const maxTables = 64;
+/** Oldest first out. A pool keeps its table, so one that is forgotten is built again with the next snapshot at worst. */
+const maxTables = 16;
 
 export class HashTables {
   readonly #tables = new Map<string, HashTable>();

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Random } from "../../common/random.ts";
+import { pickLeastRequest } from "./pick-least-request.ts";
 import { pickPeakEwma } from "./pick-peak-ewma.ts";
 import {
   endpointOf,
@@ -120,5 +121,28 @@ describe("slow start", () => {
     expect(shareAt(5_000, 10_000)).toBeCloseTo(0.5 / 1.5, 1);
     expect(shareAt(10_000, 10_000)).toBeCloseTo(0.5, 1);
     expect(shareAt(0, 0)).toBeCloseTo(0.5, 1);
+  });
+
+  test.each([
+    ["peak_ewma", pickPeakEwma],
+    ["least_request", pickLeastRequest(2)],
+  ] as const)("a new endpoint is not flooded because old ones are busier (%s)", (_, pick) => {
+    const { pool, ask, stateOf } = poolOf(
+      ["old", "new"].map((id) => endpointOf(id)),
+      { kind: "peak_ewma" },
+    );
+    for (const index of [0, 1]) stateOf(index).load.replied(10, 100_000);
+    stateOf(1).load.startSlowly(100_000);
+    stateOf(0).active = 4;
+    [ask.nowMs, ask.slowStartMs] = [100_000, 10_000];
+    let picked = 0;
+    for (let call = 0; call < 10_000; call++) picked += pick(pool, ask);
+    expect(picked / 10_000).toBeLessThan(0.12);
+  });
+
+  test("when all are warm a slower endpoint is avoided as without slow start", () => {
+    const slow = { serveMs: about(20) };
+    const options = { slowStartMs: 1, callsPerSecond: 50 };
+    expect(shares([usual, slow], options)[1]).toBeCloseTo(shares([usual, slow], { callsPerSecond: 50 })[1]!, 1);
   });
 });

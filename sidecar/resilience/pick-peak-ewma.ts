@@ -3,7 +3,7 @@
 //
 // Hot: runs once for every try; the first branch is the usual one (bench/micro/balance.ts).
 
-import { type Ask, drawMember, type Member, mayPick, type Pool } from "./pick-pool.ts";
+import { type Ask, drawMember, type Member, mayPick, type Pool, weightOf } from "./pick-pool.ts";
 
 /**
  * Where weights differ the first is drawn by weight, and the second must be clearly better: by this factor. Else
@@ -29,11 +29,12 @@ export function pickPeakEwma(pool: Pool, ask: Ask): number {
   return isCheaper(members[second]!, members[first]!, ask) ? second : first;
 }
 
-function isCheaper(second: Member, first: Member, { nowMs, slowStartMs }: Ask): boolean {
+function isCheaper(second: Member, first: Member, ask: Ask): boolean {
+  const firstWeight = weightOf(first, ask);
+  const secondWeight = weightOf(second, ask);
   // Calls under way at the heavier of the two count for less, by as much as it is heavier.
-  const lighter = Math.min(first.weight, second.weight);
-  const firstCost = first.state.load.cost((first.state.active * lighter) / first.weight, nowMs);
-  const secondCost = second.state.load.cost((second.state.active * lighter) / second.weight, nowMs);
-  const isEven = first.weight === second.weight && slowStartMs === 0;
-  return secondCost * (isEven ? 1 : margin) < firstCost;
+  const lighter = Math.min(firstWeight, secondWeight);
+  const firstCost = first.state.load.cost((first.state.active * lighter) / firstWeight, ask.nowMs);
+  const secondCost = second.state.load.cost((second.state.active * lighter) / secondWeight, ask.nowMs);
+  return secondCost * (firstWeight === secondWeight ? 1 : margin) < firstCost;
 }

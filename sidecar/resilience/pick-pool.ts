@@ -95,6 +95,11 @@ export function isWarmEnough({ state }: Member, ask: Ask, warmest: number): bool
   return warmth >= warmest || ask.random() * warmest < warmth;
 }
 
+/** A member's weight as slow start leaves it. */
+export function weightOf({ state, weight }: Member, { slowStartMs, nowMs }: Ask): number {
+  return slowStartMs === 0 ? weight : weight * state.load.warmth(slowStartMs, nowMs);
+}
+
 /** When all are equally new there is nobody to spare them. */
 export function warmestOf(members: readonly Member[], ask: Ask): number {
   let warmest = 0;
