@@ -27,6 +27,8 @@ export interface StackProxyOptions {
   readonly limits?: Partial<Limits>;
   /** Of `/ferry.test.Echo/Unary`; default: nothing is known. */
   readonly traits?: MethodTraits;
+  /** `ferry_*` keys, as in proxy-defaults; default: none. */
+  readonly settings?: Readonly<Record<string, string>>;
   /** Default: 10,000. */
   readonly maxCallsInFlight?: number;
   /** Calls name an upstream that does not exist. */
@@ -42,12 +44,12 @@ const host = "127.0.0.1";
 const name = "upstream";
 
 export async function startStackProxy(ports: readonly number[], options: StackProxyOptions = {}): Promise<StackProxy> {
-  const { clock = systemClock, limits = {}, traits, maxCallsInFlight = 10_000 } = options;
+  const { clock = systemClock, limits = {}, maxCallsInFlight = 10_000 } = options;
   const upstreamOf = () => (options.hasNoRoute === true ? undefined : name);
   const states = new EndpointStates();
   const callLimits = new CallLimits();
   const upstreams = new Upstreams({ clock, states, want: () => {} });
-  const snapshot = snapshotOf(ports, traits);
+  const snapshot = snapshotOf(ports, options);
   upstreams.apply(snapshot);
   const pool = new Pool({ clock, dial: plaintextDialer(clock, { limits: { ...defaultLimits, ...limits } }) });
   const service = outboundStack(
@@ -83,7 +85,7 @@ export async function startStackProxy(ports: readonly number[], options: StackPr
   };
 }
 
-function snapshotOf(ports: readonly number[], traits: MethodTraits | undefined) {
+function snapshotOf(ports: readonly number[], { traits, settings }: StackProxyOptions) {
   const compiled = compileChain(emptyMeshConfig.set, name);
   if (!compiled.ok) throw new Error(compiled.problem.expected);
   const endpoints = ports.map(
@@ -96,5 +98,6 @@ function snapshotOf(ports: readonly number[], traits: MethodTraits | undefined) 
   return compileSnapshot({
     ...{ upstream: name, revision: 1, chain: compiled.chain, methods },
     instances: new Map([[name, endpoints]]),
+    globalConfig: settings,
   });
 }
