@@ -128,12 +128,12 @@ test("endpoints are ejected for calls that they cancel at the deadline", async (
     { a: [{ kind: "later", afterMs: 47, answer: { kind: "cancel_stream" } }], b: [{ kind: "status", status: 0 }] },
     { policy: { ejection: { consecutiveFailures: 3 } } },
   );
-  for (let i = 0; i < 6; i++) {
+  for (let i = 0; i < 60; i++) {
     const result = mesh.call({ "grpc-timeout": "50m" });
     await mesh.clock.advance(50);
     await result;
   }
-  expect(mesh.changes).toEqual(["a ejected"]);
+  expect(mesh.changes[0]).toBe("a ejected");
 });
 
 const unary = { kind: "unary", idempotent: false } as const;
