@@ -19,6 +19,8 @@ export const decisions = {
   ejected: "The call's failure took an endpoint out of rotation, for all methods or for this one.",
   eject_capped:
     "The call's failure would have taken an endpoint out of rotation, but too many of its pool are out already.",
+  eject_spared:
+    "The call's failure would have taken an endpoint out of rotation, but the others of its pool fail as well.",
   probe: "The call tried an endpoint whose time out of rotation was over.",
   panic: "Too few endpoints were left, so that ejected ones were used as well.",
   would_refuse_early: "The call had less time left than half of its method's calls take, and was sent all the same.",

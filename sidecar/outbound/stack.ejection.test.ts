@@ -226,14 +226,15 @@ describe("methods", () => {
 
 describe("the cap", () => {
   test.each([
-    [1, 0],
-    [2, 1],
-    [3, 1],
-    [9, 2],
-    [10, 3],
-  ])("of %i endpoints that all fail %i are ejected at a time", async (size, ejected) => {
+    [1, 1, 0],
+    [2, 2, 1],
+    [3, 2, 1],
+    [9, 4, 2],
+    [10, 5, 3],
+  ])("of %i endpoints of which %i fail %i are ejected at a time", async (size, failing, ejected) => {
     const mesh = new ScriptedMesh();
-    mesh.serve(Object.fromEntries(Array.from({ length: size }, (_, i) => [`e${i}`, [broken]])), options());
+    const scripts = Array.from({ length: size }, (_, i) => [`e${i}`, [i < failing ? broken : ok]]);
+    mesh.serve(Object.fromEntries(scripts), options());
     await endpointsOf(mesh, size * 10);
     expect(mesh.changes).toHaveLength(ejected);
     expect(mesh.decisions).toContain("eject_capped");
@@ -246,6 +247,42 @@ describe("the cap", () => {
     await endpointsOf(mesh, 60);
     expect(mesh.changes).toHaveLength(2);
     expect(new Set(await endpointsOf(mesh, 10)).size).toBe(1);
+  });
+});
+
+describe("the others of the pool", () => {
+  test("when all fail alike nobody is taken out, and that is said", async () => {
+    const mesh = new ScriptedMesh();
+    const scripts = Array.from({ length: 9 }, (_, i) => [`e${i}`, [ok, ok, broken]]);
+    mesh.serve(Object.fromEntries(scripts), options());
+    await endpointsOf(mesh, 200);
+    expect(mesh.changes).toEqual([]);
+    expect(mesh.decisions).toContain("eject_spared");
+  });
+
+  test("an endpoint that fails twice as often as the others is taken out", async () => {
+    const mesh = new ScriptedMesh();
+    const often = [broken, broken, ok, broken, broken, ok, broken];
+    const seldom = [broken, ok, ok, ok, ok];
+    const script = (answers: Answer[]) => Array.from({ length: 30 }, () => answers).flat();
+    mesh.serve({ a: script(often), b: script(seldom), c: script(seldom) }, options());
+    await endpointsOf(mesh, 90);
+    expect(mesh.changes).toEqual(["a ejected"]);
+  });
+
+  test("a full queue's row of failures at a busy endpoint does not eject it, refused connections do", async () => {
+    for (const [failure, changes] of [
+      [broken, []],
+      [unreachable, ["a ejected"]],
+    ] as const) {
+      const mesh = new ScriptedMesh();
+      mesh.serve({ a: [...times(100, ok), ...times(10, failure), ok], b: [ok] }, options());
+      for (let i = 0; i < 55; i++) {
+        await endpointsOf(mesh, 4);
+        await mesh.clock.advance(20);
+      }
+      expect(mesh.changes).toEqual(changes);
+    }
   });
 });
 

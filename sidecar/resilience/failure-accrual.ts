@@ -6,7 +6,7 @@
 
 import type { EjectionPolicy } from "../routing/policy/ejection-policy.ts";
 import type { Verdict } from "./ejection-verdict.ts";
-import { isRateTooLow } from "./success-rate.ts";
+import { allowedShare, isRateTooLow, type RateReading } from "./success-rate.ts";
 
 export type Accrual =
   /** `ejections`: how many there were, each soon after the one before; `sinceMs`: the end of the last one. */
@@ -26,13 +26,7 @@ export type EjectionReason = "consecutive" | "success_rate" | "probe";
  */
 const probeLeaseMs = 10_000;
 
-/** The calls of the success rate's window, this one included. */
-export interface RateReading {
-  readonly calls: number;
-  readonly failures: number;
-}
-
-/** Why a verdict ejects; undefined when it does not. */
+/** Why a verdict would eject, by the endpoint alone; undefined when it would not. `rate`: this call included. */
 export function ejectionReason(
   now: Accrual,
   verdict: Verdict,
@@ -45,7 +39,7 @@ export function ejectionReason(
   if (verdict === "failure" && policy.consecutiveFailures > 0 && now.failures + 1 >= policy.consecutiveFailures) {
     return "consecutive";
   }
-  return isRateTooLow(rate.calls, rate.failures, policy) ? "success_rate" : undefined;
+  return isRateTooLow(rate, allowedShare(policy), policy) ? "success_rate" : undefined;
 }
 
 /** The state after a verdict that does not eject. */

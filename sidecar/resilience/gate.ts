@@ -15,7 +15,7 @@ import type { EndpointCall, Outcome, Reply } from "../call.ts";
 import { type DecisionKind, noteDecision } from "../decision.ts";
 import type { Layer } from "../stack.ts";
 import type { Admission } from "./admission.ts";
-import { type CapReading, isCapped, readCap } from "./ejection-cap.ts";
+import { isCapped, isWorse, type PoolReading, readPool } from "./ejection-pool.ts";
 import { endpointVerdict, methodVerdict, type Verdict } from "./ejection-verdict.ts";
 import type { EndpointState, EndpointStates } from "./endpoint-states.ts";
 import {
@@ -158,7 +158,7 @@ class Turnstile {
     if (before.state !== after.state) this.#changed(target, admission, undefined);
   }
 
-  /** False when too many others are out. */
+  /** False when the rest of the pool says otherwise. */
   #eject({ target, state }: Begun, admission: Admission, reason: EjectionReason): boolean {
     const { random, states } = this.#deps;
     const { endpoint, routed } = target;
@@ -166,10 +166,15 @@ class Turnstile {
     const nowMs = this.#nowMs;
     const before = admission.accrual;
     // A failed probe takes nobody out who was not out before.
-    if (reason !== "probe") {
-      const cap = readCap(target, states, admission);
-      if (isCapped(cap, policy.maxEjectedPercent)) {
-        this.#note(target, "eject_capped", `${endpoint.id} ${nameOf(admission)}: ${outOf(cap)}`);
+    if (before.state === "admitted") {
+      const pool = readPool(target, states, { admission, nowMs });
+      const inARow = reason === "consecutive" ? before.failures + 1 : 0;
+      if (!isWorse({ inARow, rate: admission.rate }, pool, policy)) {
+        this.#note(target, "eject_spared", `${endpoint.id} ${nameOf(admission)}: ${othersOf(pool)}`);
+        return false;
+      }
+      if (isCapped(pool, policy.maxEjectedPercent)) {
+        this.#note(target, "eject_capped", `${endpoint.id} ${nameOf(admission)}: ${outOf(pool)}`);
         return false;
       }
     }
@@ -200,6 +205,10 @@ function wordsOf(reason: "consecutive" | "probe", policy: { readonly consecutive
   return reason === "probe" ? "its probe failed" : `${policy.consecutiveFailures} failures in a row`;
 }
 
-function outOf({ size, out }: CapReading): string {
+function othersOf({ othersLately: { calls, failures } }: PoolReading): string {
+  return `${failures} of ${calls} calls failed lately at the others`;
+}
+
+function outOf({ size, out }: PoolReading): string {
   return `${out} of ${size} endpoints out already`;
 }

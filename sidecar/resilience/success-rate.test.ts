@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { type Random, seededRandom } from "../../common/random.ts";
-import { isRateTooLow, SuccessRate } from "./success-rate.ts";
+import { allowedShare, isRateTooLow, SuccessRate } from "./success-rate.ts";
 
 const policy = { successRatePercent: 80, minCalls: 5 };
 const windowMs = 10_000;
@@ -29,6 +29,30 @@ describe("the ring", () => {
     expect([rate.calls, rate.failures]).toEqual([0, 0]);
   });
 
+  test("tells of the last part of the window as of now, whenever the last call was", () => {
+    const rate = new SuccessRate();
+    const of = (nowMs: number, part: number) => {
+      const sum = { calls: 0, failures: 0 };
+      rate.addTo(sum, nowMs, part);
+      return [sum.calls, sum.failures];
+    };
+    expect(of(0, 1)).toEqual([0, 0]);
+    rate.record(true, 500, windowMs);
+    rate.record(false, 5_500, windowMs);
+    rate.record(true, 6_500, windowMs);
+    expect([of(6_600, 1), of(6_600, 0.2), of(7_600, 0.2), of(8_600, 0.2)]).toEqual([
+      [3, 2],
+      [2, 1],
+      [1, 1],
+      [0, 0],
+    ]);
+    expect([of(10_500, 1), of(15_500, 1), of(16_500, 1)]).toEqual([
+      [2, 1],
+      [1, 1],
+      [0, 0],
+    ]);
+  });
+
   test("holds the same as a list of what happened, for 5,000 calls at random times", () => {
     const random = seededRandom(3);
     const rate = new SuccessRate();
@@ -53,14 +77,14 @@ describe("too low", () => {
   test("is a share of failures above 20 % by two standard deviations, of 5 calls or more", () => {
     const fewest = (calls: number) => {
       let failures = 0;
-      while (failures <= calls && !isRateTooLow(calls, failures, policy)) failures++;
+      while (failures <= calls && !isRateTooLow({ calls, failures }, 0.2, policy)) failures++;
       return failures <= calls ? failures : undefined;
     };
     expect([4, 5, 10, 20, 50, 100, 1_000].map(fewest)).toEqual([undefined, 3, 5, 8, 16, 29, 226]);
   });
 
   test("is nothing when the rule is off", () => {
-    expect(isRateTooLow(100, 100, { successRatePercent: 0, minCalls: 1 })).toBe(false);
+    expect(isRateTooLow({ calls: 100, failures: 100 }, 0.2, { successRatePercent: 0, minCalls: 1 })).toBe(false);
   });
 });
 
@@ -70,7 +94,7 @@ function ejectedAtMs(failing: number, perSecond: number, forMs: number, random: 
   for (let nowMs = 0; nowMs < forMs; nowMs += -Math.log(1 - random()) * (1_000 / perSecond)) {
     const isFailure = random() < failing;
     rate.record(isFailure, nowMs, windowMs);
-    if (isFailure && isRateTooLow(rate.calls, rate.failures, policy)) return nowMs;
+    if (isFailure && isRateTooLow(rate, allowedShare(policy), policy)) return nowMs;
   }
   return Number.POSITIVE_INFINITY;
 }

@@ -15,10 +15,20 @@ const margin = 2;
 
 type RatePolicy = Pick<EjectionPolicy, "successRatePercent" | "minCalls">;
 
-/** Whether so many failures among so many calls are too many; pure. */
-export function isRateTooLow(calls: number, failures: number, policy: RatePolicy): boolean {
+/** Calls that ended, those that failed among them. */
+export interface RateReading {
+  readonly calls: number;
+  readonly failures: number;
+}
+
+/** The share of failures, 0 to 1, that an endpoint may have; the default's when the rule is off. */
+export function allowedShare({ successRatePercent }: RatePolicy): number {
+  return successRatePercent === 0 || successRatePercent === 100 ? 0.2 : (100 - successRatePercent) / 100;
+}
+
+/** Whether the failures are clearly more than a share of `allowed`; pure. */
+export function isRateTooLow({ calls, failures }: RateReading, allowed: number, policy: RatePolicy): boolean {
   if (policy.successRatePercent === 0 || calls < policy.minCalls) return false;
-  const allowed = (100 - policy.successRatePercent) / 100;
   return failures > calls * allowed + margin * Math.sqrt(calls * allowed * (1 - allowed));
 }
 
@@ -51,6 +61,18 @@ export class SuccessRate {
     if (!isFailure) return;
     this.#counts[this.#at + 1]!++;
     this.#failures++;
+  }
+
+  /** Adds what was recorded in the last `part` of the window, 0 to 1, as of now. */
+  addTo(sum: { calls: number; failures: number }, nowMs: number, part: number): void {
+    if (this.#windowMs === 0) return;
+    const now = Math.floor((nowMs * buckets) / this.#windowMs);
+    const oldest = Math.max(0, now - Math.round(part * buckets) + 1, this.#tick - buckets + 1);
+    for (let tick = oldest; tick <= this.#tick; tick++) {
+      const at = 2 * (tick % buckets);
+      sum.calls += this.#counts[at]!;
+      sum.failures += this.#counts[at + 1]!;
+    }
   }
 
   clear(): void {

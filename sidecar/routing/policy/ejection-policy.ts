@@ -39,14 +39,14 @@ export const ejectionSettings: readonly TopicSetting<EjectionPolicy>[] = [
     key: "ferry_eject_consecutive_failures",
     form: integer(0, 1000),
     default: "5",
-    doc: "So many failures in a row take an endpoint out of rotation, for the method that failed or, when it could not be reached, for all; 0 never does. Each worker counts for itself, as with all of these keys.",
+    doc: "So many failures in a row take an endpoint out of rotation, for all methods when it could not be reached, else for the method that failed, and then at least as many as come in a quarter of a second; 0 never does. More when the others of its pool fail as well. Each worker counts for itself, as with all of these keys.",
     apply: (policy, consecutiveFailures) => ({ ...policy, consecutiveFailures }),
   }),
   setting({
     key: "ferry_eject_success_rate",
     form: percent,
     default: "80",
-    doc: "When a smaller share of an endpoint's calls goes well than this, by more than chance explains (two standard deviations), it is taken out of rotation as well; 0 never does.",
+    doc: "When a smaller share of an endpoint's calls goes well than this, by more than chance explains (two standard deviations), and twice as many fail as at the others of its pool, it is taken out of rotation as well; 0 never does.",
     apply: (policy, successRatePercent) => ({ ...policy, successRatePercent }),
   }),
   setting({
