@@ -14,7 +14,7 @@ export interface HashTable {
   positionOf(hash: number): number;
 }
 
-/** Oldest first out. A pool keeps its table, so one that is forgotten is built again with the next snapshot at worst. */
+/** Oldest first out. A pool keeps its table, so one that is forgotten is at worst built again with a new snapshot. */
 const maxTables = 16;
 
 export class HashTables {
