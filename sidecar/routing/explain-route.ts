@@ -59,7 +59,7 @@ export function explainRoute(
     const chosen = isDecided ? resolveRoute(table, path, fields, () => 0) : undefined;
     const legs = taken.map((leg): LegExplanation => {
       const decision = decisionFor(leg, path, traits);
-      const settings = settingsInForce({ chain: snapshot.chain, routeIndex, leg, path });
+      const settings = settingsInForce({ chain: snapshot.chain, routeIndex, leg, path, route: decision.route });
       return { percent: (leg.weight / total) * 100, isChosen: decision === chosen, decision, settings };
     });
     return { rules, stickyHeader, legs, traits };

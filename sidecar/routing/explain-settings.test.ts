@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
+import { seededRandom } from "../../common/random.ts";
 import type { DiscoveryChain } from "./discovery-chain.ts";
 import { explainRoute } from "./explain-route.ts";
 import { ferrySettings } from "./mesh-config/ferry-settings.ts";
+import { defaultCallPolicy } from "./policy/call-policy.ts";
 import { compileRouteTable } from "./route-table.ts";
 import { quoterChain, quoterSnapshot } from "./testing-chain.ts";
 
@@ -29,7 +31,39 @@ function chainWith(destination: object, resolver: object = {}): DiscoveryChain {
   return chain as unknown as DiscoveryChain;
 }
 
+/** A Config or Meta with some keys, some of them for one method or one service. */
+function someKeys(random: () => number): Record<string, string> {
+  const values = ["0", "1", "3", "50", "250ms", "7s", "5m", "on", "yes", "off", "none", "ABORTED", "x-example"];
+  const scopes = ["", "", `:${getQuote}`, ":quoter.query.v1.QuoteQueryService/*", ":other.Service/*"];
+  const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)]!;
+  const keys: Record<string, string> = {};
+  for (const { key, scope, expected } of ferrySettings) {
+    if (random() < 0.5) continue;
+    const words = /^one of (.*)$/.exec(expected)?.[1]?.split(", ") ?? values;
+    keys[key + (scope === "service" ? "" : pick(scopes))] = pick(words);
+  }
+  return keys;
+}
+
 describe("settings in force", () => {
+  test("as they are told make the very policy that calls get, whatever is written where (200 seeded cases)", () => {
+    const random = seededRandom(11);
+    for (let n = 0; n < 200; n++) {
+      const globalConfig = someKeys(random);
+      const chain = { ...quoterChain, ServiceMeta: someKeys(random) };
+      const snapshot = quoterSnapshot({
+        globalConfig,
+        chain,
+        serviceMeta: new Map([["quote-query", someKeys(random)]]),
+      });
+      const path = `/${random() < 0.5 ? getQuote : watchQuotes}`;
+      const { legs } = explainRoute({ snapshot, table: compileRouteTable(snapshot) }, path, []);
+      const told = new Map(legs[0]!.settings.map(({ key, value }) => [key, value]));
+      const policy = ferrySettings.reduce((made, row) => row.read(made, told.get(row.key)!) ?? made, defaultCallPolicy);
+      expect(policy).toEqual(legs[0]!.decision.route.policy);
+    }
+  });
+
   test("without any key every one of the table is there by default, and as the table has it", () => {
     const snapshot = quoterSnapshot();
     const { legs } = explainRoute({ snapshot, table: compileRouteTable(snapshot) }, `/${getQuote}`, []);
@@ -70,6 +104,15 @@ describe("settings in force", () => {
     ]);
     const whole = "service-defaults quote-query Meta ferry_retries:quoter.query.v1.QuoteQueryService/*";
     expect(stated(watchQuotes, { globalConfig, serviceMeta })).toEqual([`ferry_retries = 4 by ${whole}`]);
+  });
+
+  test("the cap on a call's time is told to leave streams alone, which it does", () => {
+    const globalConfig = { ferry_request_timeout: "2s" };
+    const origin = "proxy-defaults global Config ferry_request_timeout";
+    expect(stated(getQuote, { globalConfig })).toEqual([`ferry_request_timeout = 2s by ${origin}`]);
+    expect(stated(watchQuotes, { globalConfig })).toEqual([
+      `ferry_request_timeout = 2s by ${origin} (streams are left alone)`,
+    ]);
   });
 
   test("what Consul's own fields decide is told as theirs", () => {

@@ -9,6 +9,7 @@ import { ferrySettings } from "./mesh-config/ferry-settings.ts";
 import { type Balancer, defaultBalancer } from "./policy/balance-policy.ts";
 import type { ServicePolicy } from "./policy/call-policy.ts";
 import { displayName, type Leg } from "./route-leg.ts";
+import type { Route } from "./route-table.ts";
 
 export interface SettingInForce {
   /** As `ferry_retries`, or the name of a field of Consul's that has no key of ours. */
@@ -28,16 +29,21 @@ export interface SettingsQuestion {
   readonly routeIndex: number | undefined;
   readonly leg: Leg;
   readonly path: string;
+  /** What the leg decides for the path. */
+  readonly route: Pick<Route, "timeoutMs">;
 }
 
 /** Every key, in the order of the reference page, then Consul's own fields. */
 export function settingsInForce(question: SettingsQuestion): readonly SettingInForce[] {
   const stated = chainFields(question);
-  const own = ferrySettings.map(
-    ({ key, default: value }): SettingInForce =>
-      stated.find((field) => field.key === key) ??
-      statedFor(question.leg.policy, key, question.path) ?? { key, value, origin: "default" },
-  );
+  const own = ferrySettings.map(({ key, default: value }): SettingInForce => {
+    const byChain = stated.find((field) => field.key === key);
+    const found = byChain ?? statedFor(question.leg.policy, key, question.path) ?? { key, value, origin: "default" };
+    const isCap = key === "ferry_request_timeout" && found.value !== "0" && byChain === undefined;
+    return isCap && !Number.isFinite(question.route.timeoutMs)
+      ? { ...found, origin: `${found.origin} (streams are left alone)` }
+      : found;
+  });
   return [...own, ...stated.filter(({ key }) => !key.startsWith("ferry_"))];
 }
 
