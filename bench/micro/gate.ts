@@ -1,6 +1,6 @@
-// Prints what the breaker costs a try, in nanoseconds of processor time: `node bench/micro/gate.ts`. Each case is the best of five runs:
-// a million questions which endpoints may be called, and 300,000 tries through the gate beside an empty async layer
-// that registers for the reply's end as well.
+// Prints what the breaker costs a try, in nanoseconds of processor time: `node bench/micro/gate.ts`. Each case is the
+// best of five runs: a million questions which endpoints may be called, and 300,000 tries through the gate beside an
+// empty async layer that registers for the reply's end as well.
 
 import { availableParallelism, cpus } from "node:os";
 import { systemClock } from "../../common/clock.ts";
