@@ -217,10 +217,12 @@ describe("early refusal", () => {
     await warmUp(mesh);
     const random = seededRandom(5);
     const isRefused: boolean[] = [];
+    const withheld: boolean[] = [];
     for (let i = 0; i < 400; i++) {
       // All of them too short for a while, then mixed ones.
-      const result = mesh.call(i < 200 || random() < 0.5 ? { "grpc-timeout": "60m" } : {});
+      const { call, result } = mesh.start(i < 200 || random() < 0.5 ? { "grpc-timeout": "60m" } : {});
       await mesh.clock.advance(100);
+      withheld.push(call.notes.decisions?.[0]?.kind === "early_refusal_withheld");
       isRefused.push((await result).failure === "deadline_too_short");
     }
     for (let from = 0; from < isRefused.length; from++) {
@@ -230,6 +232,7 @@ describe("early refusal", () => {
       }
     }
     expect(isRefused.slice(0, 100).filter(Boolean)).toHaveLength(20);
+    expect(withheld.slice(0, 100).filter(Boolean)).toHaveLength(80);
   });
 
   test("a slow spell ends: what passes shows that the method is fast again, what is refused is not seen", async () => {

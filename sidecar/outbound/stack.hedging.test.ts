@@ -140,6 +140,40 @@ describe("when a try fails", () => {
     expect(started.call.notes.hedges).toBe(0);
   });
 
+  test("with pushback that forbids more, no second one is sent", async () => {
+    const refusal: Answer = { kind: "trailers_only", status: 14, pushback: "-1" };
+    const mesh = await warmMesh({ a: [later(5, refusal)], b: [ok] });
+    const started = mesh.start();
+    await mesh.clock.advance(400);
+    expect(await started.result).toMatchObject({ status: "14", attempts: undefined });
+    expect(decisionsOf(started)).toEqual(["retry_pushed_back"]);
+    expect(endpoints(mesh)).toEqual(["a"]);
+  });
+
+  test("with pushback from both, nothing further is sent", async () => {
+    const refusal: Answer = { kind: "trailers_only", status: 14, pushback: "-1" };
+    const mesh = await warmMesh({ a: [later(14, refusal)], b: [later(9, refusal)] });
+    const started = mesh.start();
+    await mesh.clock.advance(400);
+    expect(await started.result).toMatchObject({ status: "14", attempts: "2" });
+    expect(decisionsOf(started)).toEqual(["hedge", "retry_pushed_back"]);
+  });
+
+  test("with a page instead of an answer, what its :status means to gRPC counts", async () => {
+    for (const [httpStatus, sent, winner] of [
+      [418, ["a", "b cancelled"], "a"],
+      [503, ["a", "b"], "b"],
+    ] as const) {
+      const mesh = await warmMesh({ a: [later(14, { kind: "http", status: httpStatus })], b: [later(40)] });
+      const started = mesh.start();
+      await mesh.clock.advance(100);
+      const { fields } = await started.head;
+      expect(fieldValue(fields, ":status")).toBe(winner === "a" ? "418" : "200");
+      expect(endpoints(mesh)).toEqual(sent);
+      expect(started.call.notes.endpoint?.id).toBe(winner);
+    }
+  });
+
   test("while the other one runs, the other one is waited for", async () => {
     const mesh = await warmMesh({ a: [later(14, { kind: "status", status: 14 })], b: [later(20)] });
     const started = mesh.start();

@@ -13,6 +13,7 @@ import type { Outcome, Reply, RoutedCall } from "../call.ts";
 import { type DecisionKind, noteDecision } from "../decision.ts";
 import type { Endpoint } from "../discovery/registry.ts";
 import { failures, ProxyFailure } from "../failure.ts";
+import { classify } from "../grpc/classify.ts";
 import { Status } from "../grpc/status.ts";
 import { ErrorCode } from "../http2/error-code.ts";
 import type { Layer, Service } from "../stack.ts";
@@ -128,16 +129,16 @@ class HedgedTry {
       contender.endpoint = call.notes.endpoint;
       let reply = await coming;
       let verdict: Outcome | undefined;
-      if (!reply.endsWithHead && reply.fields[0]?.value === "200") {
+      if (reply.endsWithHead) {
+        reply.onEnd((outcome) => {
+          verdict = outcome;
+        });
+      } else if (reply.fields[0]?.value === "200") {
         const held = new HeldReply(reply, route.policy.retry.hold, this.#deps.clock);
         if (!held.isReleased) await held.released();
         verdict = held.verdict;
         reply = held;
-      } else if (reply.endsWithHead) {
-        reply.onEnd((outcome) => {
-          verdict = outcome;
-        });
-      }
+      } else verdict = classify(reply.fields, { trailers: undefined, error: undefined }, call.isGrpc);
       if (!this.#decide(contender, verdict)) reply.body.cancel(ErrorCode.CANCEL);
       // A reply that was cancelled behind its header explains itself as one that never began.
       else if (verdict !== undefined && cancel.cancelled !== undefined) this.#reject(cancel.cancelled);
