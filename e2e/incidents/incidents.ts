@@ -12,7 +12,7 @@ function stopped(part: Part, what: string): Incident {
       victim!.signal(part, "SIGSTOP");
       await load.pass(5);
       victim!.signal(part, "SIGCONT");
-      await load.pass(2);
+      await load.pass(1);
     },
   };
 }
@@ -85,12 +85,11 @@ const rollingRestart: Incident = {
 /** The same without a drain. */
 const rollingKill: Incident = {
   name: "rolling kill -9 and restart",
-  async play(mesh, load) {
-    for (const instance of mesh.instances) {
+  async play({ instances }, load) {
+    for (const instance of instances) {
       for (const part of bothParts) instance.signal(part, "SIGKILL");
       await restartedBoth(instance);
-      await mesh.allServe();
-      await load.pass(0.5);
+      await load.pass(1);
     }
   },
 };
