@@ -76,6 +76,8 @@ export interface CallNotes {
   attempts: number;
   /** By hedge: how many of them did not wait for the one before to end. */
   hedges: number;
+  /** By hedge, when both of its tries failed: where the first of them went, for the retry to go elsewhere. */
+  alsoFailedAt: Endpoint | undefined;
   /** By early refusal, before the first try: for this method; undefined for a stream or an unknown method. */
   latency: MethodLatency | undefined;
   /** By early refusal: when the first try began, by the sidecar's monotonic clock. */

@@ -50,6 +50,7 @@ export class ReceivedCall implements Call, UnderWay {
     endpoint: undefined,
     attempts: 0,
     hedges: 0,
+    alsoFailedAt: undefined,
     latency: undefined,
     triedAtMs: 0,
     decisions: undefined,

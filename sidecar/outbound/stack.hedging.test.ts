@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { ProxyFailure } from "../failure.ts";
 import { wholeBody } from "../http2/body.ts";
 import { fieldValue } from "../http2/header-field.ts";
+import type { LoadBalancer } from "../routing/discovery-chain.ts";
 import { type Answer, type PolicyChanges, ScriptedMesh, type StartedCall } from "./testing/scripted-mesh.ts";
 
 const idempotent = { kind: "unary", idempotent: true } as const;
@@ -18,12 +19,13 @@ function later(afterMs: number, answer: Answer = ok): Answer {
  */
 async function warmMesh(
   scripts: Record<string, Answer[]>,
-  { policy = {}, traits = idempotent }: { policy?: PolicyChanges; traits?: ServeTraits } = {},
+  { policy = {}, traits = idempotent, loadBalancer = { Policy: "round_robin" } }: MeshOptions = {},
 ): Promise<ScriptedMesh> {
   const mesh = new ScriptedMesh();
   const ids = Object.keys(scripts);
   mesh.serve(Object.fromEntries(ids.map((id) => [id, [later(10)]])), {
     traits,
+    loadBalancer,
     policy: { hedge: { percentile: 95 }, ...policy },
   });
   const results = Array.from({ length: 20 * ids.length }, () => mesh.call());
@@ -37,6 +39,12 @@ async function warmMesh(
   mesh.sent.length = 0;
   for (const id of ids) mesh.script(id, scripts[id]!);
   return mesh;
+}
+
+interface MeshOptions {
+  readonly policy?: PolicyChanges;
+  readonly traits?: ServeTraits;
+  readonly loadBalancer?: LoadBalancer;
 }
 
 type ServeTraits = { readonly kind: "unary" | "server_streaming"; readonly idempotent: boolean };
@@ -200,6 +208,26 @@ describe("when a try fails", () => {
     expect(decisionsOf(started)).toEqual(["hedge", "retry"]);
     const attempts = mesh.sent.map(({ fields }) => fieldValue(fields, "grpc-previous-rpc-attempts"));
     expect(attempts).toEqual([undefined, "1", "2"]);
+  });
+
+  test("and both do, the retry goes to neither of their endpoints", async () => {
+    const failed = later(14, { kind: "trailers_only", status: 14 });
+    const policy: PolicyChanges = {
+      retry: { retries: 1 },
+      budget: { percent: 100, burst: 10 },
+      ejection: { consecutiveFailures: 0, successRatePercent: 0 },
+    };
+    const mesh = await warmMesh(
+      { a: [failed], b: [failed], c: [failed] },
+      { policy, loadBalancer: { Policy: "random" } },
+    );
+    for (let i = 0; i < 15; i++) {
+      mesh.sent.length = 0;
+      const result = mesh.call();
+      await mesh.clock.advance(1_000);
+      expect(await result).toMatchObject({ status: "14", attempts: "3" });
+      expect(new Set(mesh.sent.map(({ endpoint }) => endpoint)).size).toBe(3);
+    }
   });
 
   test("and both do with no retry left, the caller gets the last failure", async () => {

@@ -153,13 +153,16 @@ class HedgedTry {
   #decide(contender: Contender, verdict: Outcome | undefined): boolean {
     contender.isRunning = false;
     if (this.#isDecided) return false;
+    const { call } = this.#routed;
     const isAnswer = verdict === undefined || !this.#mayBeBettered(verdict);
     const other = this.#contenders.find(({ isRunning }) => isRunning);
-    if (!isAnswer && other !== undefined) return false;
+    if (!isAnswer && other !== undefined) {
+      call.notes.alsoFailedAt = contender.endpoint;
+      return false;
+    }
     this.#isDecided = true;
     this.#timer?.cancel();
     this.#request?.drop();
-    const { call } = this.#routed;
     // Not the one that was chosen last, but the one whose answer it is.
     call.notes.endpoint = contender.endpoint;
     if (contender.isHedge && isAnswer) this.#note("hedge_won", `${contender.endpoint?.id ?? ""} answered first`);
