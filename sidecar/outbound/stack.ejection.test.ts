@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { seededRandom } from "../../common/random.ts";
 import { atDeadline } from "../as-failure.ts";
 import { ProxyFailure } from "../failure.ts";
 import { defaultEjectionPolicy } from "../routing/policy/ejection-policy.ts";
@@ -350,6 +351,22 @@ describe("failover and panic", () => {
     expect(mesh.decisions).toContain("eject_capped");
     expect(new Set(await endpointsOf(mesh, 6, "/s/Good"))).toEqual(new Set(["a", "c"]));
   });
+});
+
+test("of five with 20 calls/s each, one that fails 30 % is out within 12 s, one that fails 10 % never", async () => {
+  const random = seededRandom(5);
+  const failing = (share: number) => Array.from({ length: 700 }, () => (random() < share ? broken : ok));
+  const mesh = new ScriptedMesh();
+  mesh.serve(
+    { a: failing(0.3), b: failing(0.1), c: [ok], d: [ok], e: [ok] },
+    { traits: unary, policy: { retry: { retries: 0 } } },
+  );
+  for (let i = 0; i < 1_200; i++) {
+    if (i % 10 === 0) await mesh.clock.advance(100);
+    await mesh.call();
+  }
+  expect(mesh.admissions[0]).toMatchObject({ endpoint: "a", method: "/s/M", state: "ejected" });
+  expect(mesh.changes).not.toContain("b ejected");
 });
 
 test("the keys' defaults are those of the documentation", () => {
