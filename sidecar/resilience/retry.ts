@@ -23,14 +23,12 @@ import type { RetryBudget } from "./retry-budget.ts";
 import type { RetryBudgets } from "./retry-budgets.ts";
 import { decideRetry } from "./retry-decision.ts";
 import { waitBeforeRetry } from "./retry-schedule.ts";
-import type { TriedTraces } from "./tried-traces.ts";
 import { TryCancel } from "./try-cancel.ts";
 
 export interface RetryDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly budgets: RetryBudgets;
-  readonly traces: TriedTraces;
   /** Bytes of a request kept for another try. */
   readonly maxReplayBytes: number;
   /** Told before each further try: how the one before ended. */
@@ -168,7 +166,6 @@ class RetriedCall {
     if (outcome.status === Status.OK) return undefined;
     const { call, route, deadlineAtMs } = this.#first;
     if (call.cancelled !== undefined) return undefined;
-    const { traces } = this.#deps;
     const hasFresh = this.#rememberTry(outcome);
     const decision = decideRetry({
       outcome,
@@ -178,39 +175,32 @@ class RetriedCall {
       hasFresh,
       repeats: this.#repeats,
       isIdempotent: route.isIdempotent,
-      wasTriedBefore: call.previousAttempts > 0 || traces.wasRetried(call.trace.traceId),
+      previousAttempts: call.previousAttempts,
       isReplayable: this.#replay?.isWhole ?? true,
     });
     if (decision === "no") return undefined;
     const nowMs = this.#deps.clock.nowMs();
     const leftMs = deadlineAtMs - nowMs;
     if (decision === "at_once") return leftMs > 0 ? 0 : undefined;
-    if (decision === "used_up") return this.#giveUp(nowMs);
     if (decision === "pushed_back") {
       this.#note("retry_pushed_back", `after ${wordOf(outcome)}`);
-      return this.#giveUp(nowMs);
+      return undefined;
     }
     const pushbackMs = decision === "retry" ? outcome.pushbackMs : undefined;
     this.#backoffs = pushbackMs === undefined ? this.#backoffs + 1 : 0;
     const waitMs = pushbackMs ?? waitBeforeRetry(route.policy.retry, this.#backoffs, this.#deps.random());
     if (waitMs >= leftMs || !mayFit(call, leftMs - waitMs, nowMs)) {
       this.#note("retry_too_late", `${Math.round(waitMs)} ms to wait, ${Math.round(leftMs)} ms left`);
-      return decision === "retry" ? this.#giveUp(nowMs) : undefined;
+      return undefined;
     }
     if (decision === "retry") {
       if (!this.#budget.tryWithdraw(nowMs)) {
         this.#note("retry_budget_spent", `after ${wordOf(outcome)}`);
-        return this.#giveUp(nowMs);
+        return undefined;
       }
       this.#retriesMade++;
     }
     return waitMs;
-  }
-
-  /** This hop has done what it could: the hop before need not do the same again. */
-  #giveUp(nowMs: number): undefined {
-    this.#deps.traces.noteGivenUp(this.#first.call.trace.traceId, nowMs);
-    return undefined;
   }
 
   /** Whether an endpoint is left that no try went to. */
