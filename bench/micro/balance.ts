@@ -62,7 +62,7 @@ function bestNs(run: (round: number) => number): number {
 }
 
 function pickNs(pool: Pool, pick: Picker): number {
-  const ask: Ask = { nowMs: 0, tried: [], slowStartMs: 0, hash: 0, out: undefined, random };
+  const ask: Ask = { nowMs: 0, method: "/s/M", tried: [], slowStartMs: 0, hash: 0, out: undefined, random };
   return bestNs((round) => {
     ask.nowMs = round / 1_000;
     ask.hash = Math.imul(round, 0x9e3779b9) >>> 0;

@@ -54,6 +54,14 @@ describe("without a policy, by P2C peak EWMA", () => {
     expect((await counts(mesh, 1_000, { "grpc-timeout": "200m" })).hole).toBeLessThan(20);
   });
 
+  test("a method that one endpoint fails fast leaves it there no more, and costs it no call of another", async () => {
+    const traits = { kind: "unary", idempotent: true } as const;
+    const mesh = five({ traits, methods: { "/s/N": traits } }, { "a/s/N": [{ kind: "trailers_only", status: 14 }] });
+    const broken = await counts(mesh, 500, { ":path": "/s/N" });
+    expect(broken.a ?? 0).toBeLessThan(5);
+    expect(Math.abs(((await counts(mesh, 500)).a ?? 0) - 125)).toBeLessThan(40);
+  });
+
   test("what is known of an endpoint outlives a snapshot", async () => {
     const mesh = five({}, { slow: [ok] });
     await counts(mesh, 200);

@@ -48,7 +48,7 @@ export function balance(deps: BalanceDeps): Layer<RoutedCall, EndpointCall> {
   const rotations = new WeakMap<Candidates["targets"], Rotation>();
   const pools = new Pools(deps);
   const usableEndpoints = new UsableEndpoints(states);
-  const ask: Ask = { nowMs: 0, tried: none, slowStartMs: 0, hash: undefined, out: undefined, random };
+  const ask: Ask = { nowMs: 0, method: "", tried: none, slowStartMs: 0, hash: undefined, out: undefined, random };
 
   function rotationOf({ candidates, route: { balancer } }: RoutedCall): Rotation {
     let rotation = rotations.get(candidates.targets);
@@ -63,9 +63,10 @@ export function balance(deps: BalanceDeps): Layer<RoutedCall, EndpointCall> {
   }
 
   /** Fills in what the call asks. */
-  function prepare({ route, call, tried }: RoutedCall): void {
+  function prepare({ route, call, candidates, tried }: RoutedCall): void {
     const { balancer, policy } = route;
     ask.nowMs = clock.nowMs();
+    ask.method = candidates.traits === undefined ? "other" : call.path;
     ask.tried = tried;
     ask.slowStartMs = policy.balance.slowStartMs;
     const isHashed = balancer.kind === "ring_hash" || balancer.kind === "maglev";

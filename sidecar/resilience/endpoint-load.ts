@@ -1,11 +1,13 @@
-// What one endpoint costs a caller at present, for the balancer: peak EWMA of its response time, and since when it has
-// been in rotation. Fed by gate, read by the pickers; kept with the endpoint's other state, so it outlives snapshots.
-// Per worker. (Finagle's and linkerd's peak EWMA; the penalty is linkerd's load biaser)
+// What one endpoint costs a caller at present, for the balancer: peak EWMA of its response time, penalties for calls
+// that failed, and since when it has been in rotation. Fed by gate, read by the pickers; kept with the endpoint's other
+// state, so it outlives snapshots. Per worker. (Finagle's and linkerd's peak EWMA; the penalty is linkerd's load biaser)
 //
 // A sample is the time until the reply's header: cheap to see here, and not stretched by a caller that reads slowly. A
 // server that sends its header before it has worked looks fast by it, but its calls under way count for as long as
 // they last, streams too. Three things make the figure honest:
-//   - a failed call counts as 5 s or more, also when the status comes in trailers: failing fast earns nothing
+//   - a failed call counts as 5 s or more, also when the status comes in trailers: failing fast earns nothing. It
+//     counts for calls of the same method, or for all when nothing got through: one broken method costs the others
+//     nothing
 //   - a call that was cut off counts with the time it had taken, if that is more: a black hole gets heavy
 //   - what is not heard of again fades, so that a bad moment is forgotten without a sample
 
@@ -25,26 +27,42 @@ const floorMs = 0.1;
 /** The share that an endpoint starts with. */
 const coldShare = 0.1;
 
+/** The end of a call, as far as the outcome does not tell. */
+export interface CallEnd {
+  /** As Admission has it: a path, or `other`. */
+  readonly method: string;
+  readonly elapsedMs: number;
+  readonly nowMs: number;
+}
+
+interface Penalty {
+  ms: number;
+  atMs: number;
+}
+
+/** The key of penalties that count for every method. */
+const everyMethod = "";
+
 export class EndpointLoad {
   /** Undefined until the first sample. */
   #rttMs: number | undefined = undefined;
   #atMs = 0;
+  /** By method, no more than admissions know; only while they matter. */
+  readonly #penalties = new Map<string, Penalty>();
   #inRotationSinceMs = 0;
   #isOut = true;
 
-  /** The response time as of now, milliseconds; undefined while nothing is known. */
-  rttMs(nowMs: number): number | undefined {
-    return this.#rttMs === undefined ? undefined : Math.max(floorMs, this.#faded(this.#rttMs, nowMs));
-  }
-
   /**
-   * What one more call would cost, in milliseconds for those that wait before it and itself. `active`: calls under
-   * way there, an endpoint of twice the weight counting them half. One that is unknown and idle costs nothing, so it
-   * gets one call to be known by; until that is answered it costs as the seed says.
+   * What one more call of `method` would cost, in milliseconds for those that wait before it and itself. `active`:
+   * calls under way there, an endpoint of twice the weight counting them half. One that is unknown and idle costs
+   * nothing, so it gets one call to be known by; until that is answered it costs as the seed says.
    */
-  cost(active: number, nowMs: number): number {
-    if (this.#rttMs === undefined) return active === 0 ? 0 : seedMs * (active + 1);
-    return Math.max(floorMs, this.#faded(this.#rttMs, nowMs)) * (active + 1);
+  cost(active: number, method: string, nowMs: number): number {
+    let ms = this.#rttMs === undefined ? unknownMs(active) : Math.max(floorMs, faded(this.#rttMs, this.#atMs, nowMs));
+    if (this.#penalties.size > 0) {
+      ms = Math.max(ms, this.#penaltyMs(everyMethod, nowMs), this.#penaltyMs(method, nowMs));
+    }
+    return ms * (active + 1);
   }
 
   /** A reply's header came after `elapsedMs`. */
@@ -53,18 +71,25 @@ export class EndpointLoad {
       this.#set(elapsedMs, nowMs);
       return;
     }
-    const kept = Math.exp((this.#atMs - nowMs) / decayMs);
-    const faded = this.#rttMs * kept;
-    this.#set(elapsedMs > faded ? elapsedMs : faded + elapsedMs * (1 - kept), nowMs);
+    const kept = faded(1, this.#atMs, nowMs);
+    const before = this.#rttMs * kept;
+    this.#set(elapsedMs > before ? elapsedMs : before + elapsedMs * (1 - kept), nowMs);
   }
 
-  /** A call ended `elapsedMs` after it began, with a reply or without. */
-  ended(outcome: Outcome, elapsedMs: number, nowMs: number): void {
-    if (isEndpointsFailure(outcome)) {
-      this.#raise(Math.min(maxPenaltyMs, Math.max(penaltyMs, outcome.pushbackMs ?? 0)), nowMs);
-    } else if (outcome.status === Status.CANCELLED && outcome.failure !== "superseded") {
-      this.#raise(elapsedMs, nowMs);
+  /** A call did not end well; told of OK too, it does nothing. */
+  ended(outcome: Outcome, { method, elapsedMs, nowMs }: CallEnd): void {
+    const isFailure = isEndpointsFailure(outcome);
+    if (isFailure) {
+      const ms = Math.min(maxPenaltyMs, Math.max(penaltyMs, outcome.pushbackMs ?? 0));
+      this.#punish(neverGotThrough(outcome) ? everyMethod : method, ms, nowMs);
     }
+    const isCutOff = outcome.status === Status.CANCELLED || outcome.status === Status.DEADLINE_EXCEEDED;
+    if (isCutOff && outcome.failure !== "superseded") this.#raise(elapsedMs, nowMs);
+  }
+
+  /** Forgets what calls of `method` (empty: those that got nowhere) did wrong: it was tried again and is well. */
+  pardon(method: string): void {
+    this.#penalties.delete(method);
   }
 
   /** The registry no longer counts the endpoint as healthy. */
@@ -88,22 +113,43 @@ export class EndpointLoad {
     return Math.min(1, Math.max(coldShare, (nowMs - this.#inRotationSinceMs) / windowMs));
   }
 
-  #faded(rttMs: number, nowMs: number): number {
-    const age = (nowMs - this.#atMs) / decayMs;
-    // Of an endpoint in use the sample is young: the series is then true to 0.002 % and spares the exponential.
-    return age < 0.05 ? rttMs * (1 - age * (1 - age / 2)) : rttMs * Math.exp(-age);
+  #penaltyMs(method: string, nowMs: number): number {
+    const penalty = this.#penalties.get(method);
+    if (penalty === undefined) return 0;
+    const ms = faded(penalty.ms, penalty.atMs, nowMs);
+    if (ms < floorMs) this.#penalties.delete(method);
+    return ms;
+  }
+
+  /** Never lowers. */
+  #punish(method: string, ms: number, nowMs: number): void {
+    if (ms > this.#penaltyMs(method, nowMs)) this.#penalties.set(method, { ms, atMs: nowMs });
   }
 
   /** Never lowers. */
   #raise(toMs: number, nowMs: number): void {
-    const now = this.#rttMs === undefined ? 0 : this.#faded(this.#rttMs, nowMs);
-    if (toMs > now) this.#set(toMs, nowMs);
+    if (this.#rttMs === undefined || toMs > faded(this.#rttMs, this.#atMs, nowMs)) this.#set(toMs, nowMs);
   }
 
   #set(rttMs: number, nowMs: number): void {
     this.#rttMs = rttMs;
     this.#atMs = nowMs;
   }
+}
+
+function unknownMs(active: number): number {
+  return active === 0 ? 0 : seedMs;
+}
+
+function faded(ms: number, atMs: number, nowMs: number): number {
+  const age = (nowMs - atMs) / decayMs;
+  // Of an endpoint in use the sample is young: the series is then true to 0.002 % and spares the exponential.
+  return age < 0.05 ? ms * (1 - age * (1 - age / 2)) : ms * Math.exp(-age);
+}
+
+/** Nothing came through to an application, whatever the method. */
+function neverGotThrough({ failure }: Outcome): boolean {
+  return failure === "connect_failed" || failure === "connect_timeout" || failure === "connection_lost";
 }
 
 /** Whether the outcome speaks against the endpoint; what its caller, a test or our own drain did does not. */

@@ -13,6 +13,7 @@ import type { Random } from "../../common/random.ts";
 import { asFailure } from "../as-failure.ts";
 import type { EndpointCall, Outcome, Reply } from "../call.ts";
 import { type DecisionKind, noteDecision } from "../decision.ts";
+import { Status } from "../grpc/status.ts";
 import type { Layer } from "../stack.ts";
 import type { Admission } from "./admission.ts";
 import { isCapped, isWorse, type PoolReading, readPool } from "./ejection-pool.ts";
@@ -118,7 +119,9 @@ class Turnstile {
     const nowMs = this.#deps.clock.nowMs();
     this.#nowMs = nowMs;
     state.active--;
-    state.load.ended(outcome, nowMs - beganMs, nowMs);
+    if (outcome.status !== Status.OK) {
+      state.load.ended(outcome, { method: own.method, elapsedMs: nowMs - beganMs, nowMs });
+    }
     if (begun.version === uncounted) return;
     this.#judge(begun, state.whole, endpointVerdict(outcome));
     this.#judge(begun, own, methodVerdict(outcome));
@@ -152,8 +155,9 @@ class Turnstile {
     const after = afterVerdict(before, verdict, nowMs);
     if (after === before) return;
     this.#deps.states.move(state, admission, after);
-    if (admission.method === "" && after.state === "admitted" && before.state !== "admitted") {
-      state.load.startSlowly(nowMs);
+    if (after.state === "admitted" && before.state !== "admitted") {
+      state.load.pardon(admission.method);
+      if (admission.method === "") state.load.startSlowly(nowMs);
     }
     if (before.state !== after.state) this.#changed(target, admission, undefined);
   }

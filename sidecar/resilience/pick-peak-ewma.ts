@@ -34,7 +34,7 @@ function isCheaper(second: Member, first: Member, ask: Ask): boolean {
   const secondWeight = weightOf(second, ask);
   // Calls under way at the heavier of the two count for less, by as much as it is heavier.
   const lighter = Math.min(firstWeight, secondWeight);
-  const firstCost = first.state.load.cost((first.state.active * lighter) / firstWeight, ask.nowMs);
-  const secondCost = second.state.load.cost((second.state.active * lighter) / secondWeight, ask.nowMs);
+  const firstCost = first.state.load.cost((first.state.active * lighter) / firstWeight, ask.method, ask.nowMs);
+  const secondCost = second.state.load.cost((second.state.active * lighter) / secondWeight, ask.method, ask.nowMs);
   return secondCost * (firstWeight === secondWeight ? 1 : margin) < firstCost;
 }

@@ -32,6 +32,8 @@ export interface Pool {
 /** What one call asks. The same object is filled in for each call, so that asking makes no garbage. */
 export interface Ask {
   nowMs: number;
+  /** As the endpoint's admissions name it: a path that a descriptor knows, or `other`. */
+  method: string;
   /** Endpoints that earlier tries went to; others are preferred. */
   tried: readonly Endpoint[];
   /** The window of slow start, milliseconds; 0 for none. */

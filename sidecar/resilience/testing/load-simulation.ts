@@ -60,7 +60,7 @@ export function simulateShares(simulation: Simulation): readonly number[] {
       end() {
         state.active--;
         if (serveMs !== undefined) state.load.replied(takesMs, atMs);
-        state.load.ended(outcome, takesMs, atMs);
+        state.load.ended(outcome, { method: "/s/M", elapsedMs: takesMs, nowMs: atMs });
       },
     });
   }
@@ -83,6 +83,6 @@ export function poolOf(
   random: Random = seededRandom(1),
 ): { readonly pool: Pool; readonly ask: Ask; stateOf(index: number): EndpointState } {
   const pool = new Pools({ states: new EndpointStates(), clock: new TestingClock() }).of(endpoints, balancer)!;
-  const ask: Ask = { nowMs: 0, tried: [], slowStartMs: 0, hash: undefined, out: undefined, random };
+  const ask: Ask = { nowMs: 0, method: "/s/M", tried: [], slowStartMs: 0, hash: undefined, out: undefined, random };
   return { pool, ask, stateOf: (index) => pool.members[index]!.state };
 }
