@@ -38,6 +38,18 @@ describe("worse than the others", () => {
     expect([0, 10, 20, 30, 50, 90, 100].map((failures) => row(failures))).toEqual([5, 5, 5, 7, 12, 77, Infinity]);
   });
 
+  test("a success rate that is switched off or 100 % leaves the row what it is", () => {
+    const others = { ...pool, othersLately: { calls: 100, failures: 50 } };
+    for (const successRatePercent of [0, 100]) {
+      const changed = { ...policy, successRatePercent };
+      expect(isWorse({ inARow: 11, rate: none }, others, changed)).toBe(false);
+      expect(isWorse({ inARow: 12, rate: none }, others, changed)).toBe(true);
+    }
+    const perfect = { ...policy, successRatePercent: 100 };
+    expect(isWorse({ inARow: 0, rate: { calls: 100, failures: 1 } }, pool, perfect)).toBe(true);
+    expect(isWorse({ inARow: 0, rate: { calls: 100, failures: 0 } }, pool, perfect)).toBe(false);
+  });
+
   test("needs a row of a quarter of a second where there are many calls", () => {
     const lately = (calls: number) => ({ calls, failures: 0 });
     expect([0, 20, 40, 200, 2_000].map((calls) => row(0, lately(calls)))).toEqual([5, 5, 5, 25, 250]);

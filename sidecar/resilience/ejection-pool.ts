@@ -97,8 +97,10 @@ export interface Failing {
 export function isWorse(failing: Failing, pool: PoolReading, policy: EjectionPolicy): boolean {
   const allowed = allowedShare(policy);
   if (policy.consecutiveFailures > 0) {
-    const lately = Math.max(allowed, shareOf(pool.othersLately, policy.minCalls));
-    const unlikely = lately >= 1 ? Number.POSITIVE_INFINITY : Math.log(allowed) / Math.log(lately);
+    // Where the share says nothing because it is 0 or all, the default's.
+    const tolerated = allowed > 0 && allowed < 1 ? allowed : 0.2;
+    const lately = Math.max(tolerated, shareOf(pool.othersLately, policy.minCalls));
+    const unlikely = lately >= 1 ? Number.POSITIVE_INFINITY : Math.log(tolerated) / Math.log(lately);
     const burst = (pool.lately.calls * burstMs) / (latelyPart * policy.windowMs);
     if (failing.inARow >= Math.max(burst, policy.consecutiveFailures * unlikely)) return true;
   }

@@ -21,9 +21,9 @@ export interface RateReading {
   readonly failures: number;
 }
 
-/** The share of failures, 0 to 1, that an endpoint may have; the default's when the rule is off. */
+/** The share of failures, 0 to 1, that an endpoint may have. */
 export function allowedShare({ successRatePercent }: RatePolicy): number {
-  return successRatePercent === 0 || successRatePercent === 100 ? 0.2 : (100 - successRatePercent) / 100;
+  return (100 - successRatePercent) / 100;
 }
 
 /** Whether the failures are clearly more than a share of `allowed`; pure. */
