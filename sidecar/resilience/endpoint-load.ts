@@ -1,6 +1,6 @@
 // What one endpoint costs a caller at present, for the balancer: peak EWMA of its response time, penalties for calls
 // that failed, and since when it has been in rotation. Fed by gate, read by the pickers; kept with the endpoint's other
-// state, so it outlives snapshots. Per worker. (Finagle's and linkerd's peak EWMA; the penalty is linkerd's load biaser)
+// state, so it outlives snapshots. Per worker. (peak EWMA: Finagle, linkerd; the penalty: linkerd's load biaser)
 //
 // A sample is the time until the reply's header: cheap to see here, and not stretched by a caller that reads slowly. A
 // server that sends its header before it has worked looks fast by it, but its calls under way count for as long as
