@@ -7,9 +7,6 @@ import type { Tier, World } from "./world.ts";
 /** 10 ms a call and eight at a time: an instance can do 800 calls a second. */
 const roomy: ServerShape = { workers: 8, serviceMs: 10 };
 
-/** Half of that. */
-const narrow: ServerShape = { ...roomy, workers: 4 };
-
 function tier(instances: number, shape: ServerShape = roomy, name = "quotes"): Tier {
   return { name, instances, shape };
 }
@@ -130,11 +127,11 @@ const storm: Incident = {
     "do. For 10 s the third can do a quarter of what is asked, then all again. It refuses a call with UNAVAILABLE when " +
     "20 wait at an instance, and a refusal costs it a quarter of what an answer does. Applications pass on deadline, " +
     "traceparent and the status, nothing else. Amplification is what the third gets for each call of a client.",
-  callsPerSecond: 300,
+  callsPerSecond: 600,
   tiers: [
-    tier(3, narrow, "front"),
-    tier(3, narrow, "middle"),
-    tier(3, { ...narrow, maxQueue: 20, refusalMs: narrow.serviceMs / 4 }, "back"),
+    tier(3, roomy, "front"),
+    tier(3, roomy, "middle"),
+    tier(3, { ...roomy, maxQueue: 20, refusalMs: roomy.serviceMs / 4 }, "back"),
   ],
   troubleMs: 10_000,
   recoveryMs: 10_000,

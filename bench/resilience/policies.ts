@@ -12,6 +12,7 @@ import { Upstreams } from "../../sidecar/outbound/upstreams.ts";
 import { rescue } from "../../sidecar/rescue.ts";
 import { deadline } from "../../sidecar/resilience/deadline.ts";
 import { EndpointStates } from "../../sidecar/resilience/endpoint-states.ts";
+import type { TriedTraces } from "../../sidecar/resilience/tried-traces.ts";
 import { defaultServicePolicy } from "../../sidecar/routing/policy/call-policy.ts";
 import type { Snapshot } from "../../sidecar/routing/snapshot.ts";
 import { type Service, stack } from "../../sidecar/stack.ts";
@@ -26,6 +27,8 @@ export interface HopParams {
   readonly clock: SimulationClock;
   readonly random: Random;
   readonly sender: RequestSender;
+  /** Shared with the way in of the same process. */
+  readonly traces: TriedTraces;
   /** The upstream's name. */
   readonly upstream: string;
   /** Its instances, by host. */
@@ -34,7 +37,7 @@ export interface HopParams {
 
 /** The way out of one process: calls of `upstream` under `policy`. */
 export function makeHop(policy: Policy, params: HopParams): Service<Call> {
-  const { clock, random, sender, upstream, hosts } = params;
+  const { clock, random, sender, traces, upstream, hosts } = params;
   const states = new EndpointStates();
   const upstreams = new Upstreams({ clock, states, want: () => {} });
   upstreams.apply(snapshotOf(upstream, hosts));
@@ -46,7 +49,7 @@ export function makeHop(policy: Policy, params: HopParams): Service<Call> {
     return outboundStack(
       { maxCallsInFlight: 10_000, maxReplayBytes: 65_536 },
       {
-        ...{ clock, random, upstreams, states, sender, upstreamOf, reportDefect },
+        ...{ clock, random, upstreams, states, sender, traces, upstreamOf, reportDefect },
         recorders: [],
         onRetry: () => {},
         onAdmissionChange: () => {},

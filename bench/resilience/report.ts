@@ -33,8 +33,9 @@ export function table(rows: readonly Row[]): string {
     `${(row.success * 100).toFixed(2)} %`,
     row.p99Ms.toFixed(0),
     row.amplification.toFixed(2),
+    row.peak.toFixed(2),
   ]);
-  const head = ["incident", "calls/s", "policy", "success", "p99 ms", "amplification"];
+  const head = ["incident", "calls/s", "policy", "success", "p99 ms", "amplification", "worst 10 s"];
   const widths = head.map((text, n) => Math.max(text.length, ...cells.map((line) => line[n]!.length)));
   const isNumber = (n: number) => n === 1 || n > 2;
   const line = (texts: readonly string[]) =>
@@ -69,8 +70,8 @@ throughout, so what a policy finds out, it finds out by its calls.
 - **plain retries x3**: the same, and whatever failed is sent again at once to the next instance, up to three times.
 
 *success*: calls answered OK before their deadline, from the trouble's begin to the end of the recovery. *p99*: how long
-callers waited, failed calls included. *amplification*: requests sent to instances for each call, in the worst ten
-seconds of it all.
+callers waited, failed calls included. *amplification*: requests sent to instances for each call of the same time; *worst
+10 s*: the same in the ten seconds when it was highest, which is what a retry budget counts over.
 
 ${table(rows)}
 

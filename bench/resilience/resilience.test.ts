@@ -71,7 +71,7 @@ test("timers of a simulation fire in order of their time, at their time, and not
 });
 
 test("a better success of others and too many requests are problems, a call in a thousand is not", () => {
-  const row = { incident: "x", callsPerSecond: 200, calls: 1000, success: 0.9, p99Ms: 10, amplification: 1 };
+  const row = { incident: "x", callsPerSecond: 200, calls: 1000, success: 0.9, p99Ms: 10, amplification: 1, peak: 1.1 };
   const ours = { ...row, policy: "ferry" as const };
   const none = { ...row, policy: "no policy" as const };
   expect(problemsOf([ours, { ...none, success: 0.901 }])).toEqual([]);
@@ -81,8 +81,8 @@ test("a better success of others and too many requests are problems, a call in a
     "x at 200/s: amplification 1.3, expected at most 1.2",
   ]);
   expect(table([ours]).split("\n")).toEqual([
-    "| incident | calls/s | policy | success | p99 ms | amplification |",
-    "| -------- | ------: | ------ | ------: | -----: | ------------: |",
-    "| x        |     200 | ferry  | 90.00 % |     10 |          1.00 |",
+    "| incident | calls/s | policy | success | p99 ms | amplification | worst 10 s |",
+    "| -------- | ------: | ------ | ------: | -----: | ------------: | ---------: |",
+    "| x        |     200 | ferry  | 90.00 % |     10 |          1.00 |       1.10 |",
   ]);
 });

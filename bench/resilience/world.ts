@@ -8,6 +8,7 @@ import { parseGrpcTimeout } from "../../sidecar/grpc/timeout.ts";
 import { fieldValue } from "../../sidecar/http2/header-field.ts";
 import type { RequestSender } from "../../sidecar/http2/request-sender.ts";
 import { inboundStack } from "../../sidecar/inbound/stack.ts";
+import { TriedTraces } from "../../sidecar/resilience/tried-traces.ts";
 import type { Service } from "../../sidecar/stack.ts";
 import { Exchange } from "./exchange.ts";
 import { ModelledNetwork } from "./modelled-network.ts";
@@ -66,18 +67,19 @@ export class World {
 
   #addTier(tier: Tier, next: Tier | undefined): void {
     const servers = Array.from({ length: tier.instances }, (_, n) => {
-      const work = next === undefined ? undefined : this.#callOn(next);
+      const traces = new TriedTraces();
+      const work = next === undefined ? undefined : this.#callOn(next, traces);
       const deps = { clock: this.clock, random: this.random(), ...(work !== undefined && { work }) };
       const server = new ModelledServer(`${tier.name}-${n + 1}`, tier.shape, deps);
-      this.#waysIn.set(server, this.#wayIn(server));
+      this.#waysIn.set(server, this.#wayIn(server, traces));
       return server;
     });
     this.#tiers.unshift(servers);
   }
 
   /** Work that is a call of the next tier, with the time that the caller has left, and its answer passed back. */
-  #callOn(next: Tier): Work {
-    const service = this.#wayOut(next);
+  #callOn(next: Tier, traces: TriedTraces): Work {
+    const service = this.#wayOut(next, traces);
     return (request) => {
       const timeoutMs = parseGrpcTimeout(fieldValue(request.fields, "grpc-timeout") ?? "") ?? 0;
       const call = receiveCall(this.clock, requestFields(next.name, timeoutMs, request.fields));
@@ -91,7 +93,7 @@ export class World {
   }
 
   /** What one process has between itself and `tier`. */
-  #wayOut(tier: Tier): Service<Call> {
+  #wayOut(tier: Tier, traces = new TriedTraces()): Service<Call> {
     const { clock } = this;
     const isLast = this.#tiers.length === 1;
     const servers = new Map(this.#tiers[0]!.map((server) => [server.name, server]));
@@ -103,15 +105,15 @@ export class World {
       ...(this.#policy === "ferry" && { deliver: (server, request) => this.#waysIn.get(server)!(request) }),
     });
     const hosts = [...servers.keys()];
-    return makeHop(this.#policy, { clock, random: this.random(), sender, upstream: tier.name, hosts });
+    return makeHop(this.#policy, { clock, random: this.random(), sender, traces, upstream: tier.name, hosts });
   }
 
   /** The real way in of our sidecar before an instance. */
-  #wayIn(server: ModelledServer): (request: Arrived) => void {
+  #wayIn(server: ModelledServer, traces: TriedTraces): (request: Arrived) => void {
     const { clock } = this;
     const service = inboundStack(
       { app: { host: server.name, port: 9000 }, appName: server.name, maxCallsInFlight: 10_000 },
-      { clock, random: this.random(), sender: senderTo(server, clock), recorders: [], reportDefect },
+      { clock, random: this.random(), sender: senderTo(server, clock), traces, recorders: [], reportDefect },
     );
     return (request) => {
       const call = receiveCall(clock, request.fields);
