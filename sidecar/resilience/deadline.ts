@@ -3,7 +3,7 @@
 // The remaining time that the next hop gets is written by outgoing-fields.ts.
 
 import type { Clock, Timer } from "../../common/clock.ts";
-import type { Call, RoutedCall } from "../call.ts";
+import type { Call, Reply, RoutedCall } from "../call.ts";
 import { ProxyFailure } from "../failure.ts";
 import type { Layer } from "../stack.ts";
 
@@ -25,12 +25,7 @@ export function deadline(clock: Clock, where: (call: Call) => string): Layer<Cal
       const leftMs = atMs - clock.nowMs();
       if (leftMs <= 0) return Promise.reject(late(call, atMs, where));
       const timer = cancelAfter(clock, leftMs, () => call.cancel(late(call, atMs, where)));
-      const reply = orCancelled(next(call), call);
-      reply.then(
-        (headed) => headed.onEnd(() => timer.cancel()),
-        () => timer.cancel(),
-      );
-      return reply;
+      return orCancelled(next(call), call, timer);
     };
 }
 
@@ -53,11 +48,24 @@ export function capDeadline(clock: Clock, where: (call: Call) => string): Layer<
     };
 }
 
-/** The reply, or the reason of a cancellation that came first. */
-function orCancelled<T>(reply: Promise<T>, call: Call): Promise<T> {
+/** The reply, or the reason of a cancellation that came first. At the end of either `timer` is cancelled. */
+function orCancelled(reply: Promise<Reply>, call: Call, timer?: Timer): Promise<Reply> {
   return new Promise((resolve, reject) => {
     call.onCancel(reject);
-    reply.then(resolve, reject);
+    if (timer === undefined) {
+      reply.then(resolve, reject);
+      return;
+    }
+    reply.then(
+      (headed) => {
+        headed.onEnd(() => timer.cancel());
+        resolve(headed);
+      },
+      (error) => {
+        timer.cancel();
+        reject(error);
+      },
+    );
   });
 }
 
