@@ -24,6 +24,7 @@ import type { MirrorDeps } from "./resilience/mirror.ts";
 import { MirrorPlaces } from "./resilience/mirror-places.ts";
 import type { RetryDeps } from "./resilience/retry.ts";
 import { RetryBudgets } from "./resilience/retry-budgets.ts";
+import { TriedTraces } from "./resilience/tried-traces.ts";
 import type { ServicePolicy } from "./routing/policy/call-policy.ts";
 import type { Snapshot } from "./routing/snapshot.ts";
 import { type CallServer, serveCalls } from "./serve-calls.ts";
@@ -80,6 +81,7 @@ export class DataPlane {
   /** By method, of all ways out together. */
   readonly latencies = new LatencyWindows();
   readonly #budgets = new RetryBudgets();
+  readonly #traces = new TriedTraces();
   readonly callLimits = new CallLimits();
   readonly inboundRules: InboundRules;
   readonly pool: Pool;
@@ -124,7 +126,8 @@ export class DataPlane {
   openInbound(at: Address, app: Address, appName: string): Promise<Entrance> {
     const { clock, random, recorders, reportDefect } = this.#deps;
     const { maxCallsInFlight } = this.#params;
-    const deps = { clock, random, sender: this.pool, recorders, rules: this.inboundRules, reportDefect };
+    const own = { rules: this.inboundRules, traces: this.#traces };
+    const deps = { clock, random, sender: this.pool, recorders, reportDefect, ...own };
     return this.#open(at, serveCalls(inboundStack({ app, appName, maxCallsInFlight }, deps), this.#deps.sources));
   }
 
@@ -148,6 +151,7 @@ export class DataPlane {
       states: this.states,
       latencies: this.latencies,
       budgets: this.#budgets,
+      traces: this.#traces,
       limits: this.callLimits,
       sender: this.pool,
       mirroring: {

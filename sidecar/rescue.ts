@@ -14,8 +14,15 @@ import { ErrorCode, StreamError } from "./http2/error-code.ts";
 import { fieldValue, type HeaderFields } from "./http2/header-field.ts";
 import type { Layer } from "./stack.ts";
 
+/** What a reply's last fields, trailers or the header of a Trailers-Only reply, become before they leave. */
+export type LastWord = (call: Call, fields: HeaderFields) => HeaderFields;
+
 /** `reportDefect` gets what should not have happened, with the id that the caller is told. */
-export function rescue(reportDefect: (error: unknown, requestId: string) => void, clock: Clock): Layer<Call> {
+export function rescue(
+  reportDefect: (error: unknown, requestId: string) => void,
+  clock: Clock,
+  lastWord?: LastWord,
+): Layer<Call> {
   return (next) =>
     async function rescue(call) {
       const explain = (error: unknown): ProxyFailure => {
@@ -25,11 +32,18 @@ export function rescue(reportDefect: (error: unknown, requestId: string) => void
       };
       try {
         const reply = await next(call);
-        return call.isGrpc && !reply.endsWithHead && isGrpcReply(reply) ? new RescuedReply(reply, explain) : reply;
+        if (!call.isGrpc || !isGrpcReply(reply)) return reply;
+        if (!reply.endsWithHead) return new RescuedReply(reply, explain, lastWord && ((last) => lastWord(call, last)));
+        return lastWord === undefined ? reply : withFields(reply, lastWord(call, reply.fields));
       } catch (error) {
         return failureReply(explain(error), call.isGrpc, fieldValue(call.fields, ":method") === "HEAD");
       }
     };
+}
+
+function withFields(reply: Reply, fields: HeaderFields): Reply {
+  if (fields === reply.fields) return reply;
+  return { fields, endsWithHead: true, body: reply.body, onEnd: (listener) => reply.onEnd(listener) };
 }
 
 /** An answer of something else than gRPC, as a load balancer's 503 page: the caller's library knows what it means. */
@@ -43,13 +57,19 @@ class RescuedReply implements Reply, BodySource, BodySink {
   readonly endsWithHead = false;
   readonly #reply: Reply;
   readonly #explain: (error: unknown) => ProxyFailure;
+  readonly #lastWord: ((fields: HeaderFields) => HeaderFields) | undefined;
   readonly #boundary = new MessageBoundary();
   #sink: BodySink | undefined = undefined;
 
-  constructor(reply: Reply, explain: (error: unknown) => ProxyFailure) {
+  constructor(
+    reply: Reply,
+    explain: (error: unknown) => ProxyFailure,
+    lastWord: ((fields: HeaderFields) => HeaderFields) | undefined,
+  ) {
     this.fields = reply.fields;
     this.#reply = reply;
     this.#explain = explain;
+    this.#lastWord = lastWord;
   }
 
   get body(): BodySource {
@@ -85,7 +105,7 @@ class RescuedReply implements Reply, BodySource, BodySink {
   }
 
   trailers(fields: HeaderFields): void {
-    this.#sink?.trailers(fields);
+    this.#sink?.trailers(this.#lastWord === undefined ? fields : this.#lastWord(fields));
   }
 
   abort(error: StreamError): void {

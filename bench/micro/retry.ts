@@ -10,6 +10,7 @@ import { HeaderField } from "../../sidecar/http2/header-field.ts";
 import { ReceivedCall } from "../../sidecar/received-call.ts";
 import { retry } from "../../sidecar/resilience/retry.ts";
 import { RetryBudgets } from "../../sidecar/resilience/retry-budgets.ts";
+import { TriedTraces } from "../../sidecar/resilience/tried-traces.ts";
 import { defaultCallPolicy } from "../../sidecar/routing/policy/call-policy.ts";
 import type { RouteDecision } from "../../sidecar/routing/route-table.ts";
 import { compileRouteTable, resolveRoute } from "../../sidecar/routing/route-table.ts";
@@ -37,7 +38,13 @@ async function answer(routed: RoutedCall): Promise<Reply> {
 }
 
 const layer = retry({
-  ...{ clock: systemClock, random: systemRandom, budgets: new RetryBudgets(), maxReplayBytes: 65_536 },
+  ...{
+    clock: systemClock,
+    random: systemRandom,
+    budgets: new RetryBudgets(),
+    traces: new TriedTraces(),
+    maxReplayBytes: 65_536,
+  },
   onRetry() {},
 });
 const path = "/quoter.query.v1.QuoteQueryService/GetQuote";

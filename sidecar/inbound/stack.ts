@@ -11,6 +11,7 @@ import { adaptiveLimit } from "../resilience/limit-adaptive.ts";
 import { inboundLimit } from "../resilience/limit-inbound.ts";
 import { rateLimit } from "../resilience/rate-limit.ts";
 import { shed } from "../resilience/shed.ts";
+import { noteRetries, TriedTraces } from "../resilience/tried-traces.ts";
 import { type Service, stack } from "../stack.ts";
 import { type Recorder, record } from "../telemetry/record.ts";
 import { type AppAddress, dialApp } from "./dial-app.ts";
@@ -29,23 +30,27 @@ export interface InboundDeps {
   readonly sender: RequestSender;
   /** What the service's own settings say; of all its entrances together. Default: the defaults. */
   readonly rules?: InboundRules;
+  /** What the way out of the same sidecar found out about retries. Default: there is none. */
+  readonly traces?: TriedTraces;
   readonly recorders: readonly Recorder[];
   readonly reportDefect: (error: unknown, requestId: string) => void;
 }
 
 export function inboundStack(params: InboundParams, deps: InboundDeps): Service<Call> {
   const { app, appName, maxCallsInFlight } = params;
-  const { clock, random, sender, rules = new InboundRules(appName, clock) } = deps;
+  const { clock, random, sender, rules = new InboundRules(appName, clock), traces = new TriedTraces() } = deps;
   const maxPending = () => rules.maxPending;
   return stack(
     // Outermost: what is recorded is what the calling sidecar saw.
     record("inbound", deps.recorders, clock),
     // Outside of everything that can fail: no error leaves as a bare reset.
-    rescue(deps.reportDefect, clock),
+    rescue(deps.reportDefect, clock, (call, fields) => traces.lastWord(call, fields)),
     // Before anything that costs memory or waits: an overload is refused at once.
     shed(maxCallsInFlight, { clock, random }),
     // The calling sidecar enforces it too; here it frees the application when that one is gone.
     deadline(clock, () => `${app.host}:${app.port} (${appName})`),
+    // Before the application, whose own calls go out under the same trace.
+    noteRetries(traces),
     // Before the limits on calls under way: what has no token takes no place.
     rateLimit((path) => rules.of(path).rate, clock),
     // Outside of the whole application's limit: a method that only queues leaves the places to others.

@@ -21,6 +21,7 @@ import { MirrorPlaces } from "../resilience/mirror-places.ts";
 import { type RetryDeps, retry } from "../resilience/retry.ts";
 import { RetryBudgets } from "../resilience/retry-budgets.ts";
 import { shed } from "../resilience/shed.ts";
+import { TriedTraces } from "../resilience/tried-traces.ts";
 import { faultAbort, faultDelay } from "../routing/policy/fault-policy.ts";
 import { type Layer, type Service, stack } from "../stack.ts";
 import { type Recorder, record } from "../telemetry/record.ts";
@@ -50,6 +51,8 @@ export interface OutboundDeps {
   readonly upstreamOf: RouteDeps["upstreamOf"];
   /** What retries and hedges may cost. Default: of this stack alone. */
   readonly budgets?: RetryBudgets;
+  /** What the way in of the same sidecar must know of retries. Default: there is none. */
+  readonly traces?: TriedTraces;
   /** The places of every service, of all ways out together. Default: of this stack alone. */
   readonly limits?: CallLimits;
   readonly onRetry: RetryDeps["onRetry"];
@@ -68,7 +71,15 @@ export interface Mirroring {
 
 export function outboundStack(params: OutboundParams, deps: OutboundDeps): Service<Call> {
   const { limits = new CallLimits() } = deps;
-  const { clock, random, states, sender, latencies = new LatencyWindows(), budgets = new RetryBudgets() } = deps;
+  const {
+    clock,
+    random,
+    states,
+    sender,
+    latencies = new LatencyWindows(),
+    budgets = new RetryBudgets(),
+    traces = new TriedTraces(),
+  } = deps;
   return stack(
     // Outermost: what is recorded is what the caller saw, with all the time it took.
     record("outbound", [...deps.recorders, observeLatency], clock),
@@ -93,7 +104,7 @@ export function outboundStack(params: OutboundParams, deps: OutboundDeps): Servi
     // Inside everything that waits on purpose, outside retry: judges by the time that is left for the first try.
     earlyRefusal(latencies, clock),
     // Outside balance: every try picks a fresh endpoint.
-    retry({ clock, random, budgets, maxReplayBytes: params.maxReplayBytes, onRetry: deps.onRetry }),
+    retry({ clock, random, budgets, traces, maxReplayBytes: params.maxReplayBytes, onRetry: deps.onRetry }),
     // Inside retry, for which both tries are one, and outside balance, which finds the second another endpoint.
     hedge({ clock, budgets, maxReplayBytes: params.maxReplayBytes }),
     // Outside gate: it asks which endpoints are admitted, gate counts what became of the choice.

@@ -11,7 +11,7 @@ const base: RetryFacts = {
   hasFresh: false,
   repeats: 0,
   isIdempotent: true,
-  previousAttempts: 0,
+  wasTriedBefore: false,
   isReplayable: true,
 };
 
@@ -20,7 +20,7 @@ function failed(failure: "connect_failed" | "connection_lost" | "refused" | "try
 }
 
 test("UNAVAILABLE from an idempotent method is tried again, twice", () => {
-  expect([0, 1, 2].map((retriesMade) => decideRetry({ ...base, retriesMade }))).toEqual(["retry", "retry", "no"]);
+  expect([0, 1, 2].map((retriesMade) => decideRetry({ ...base, retriesMade }))).toEqual(["retry", "retry", "used_up"]);
 });
 
 test("a method that is not idempotent, or not known, is not sent again after it may have run", () => {
@@ -62,7 +62,7 @@ test("nothing is tried again when the request is no longer whole", () => {
 });
 
 test("a hop behind one that is already retrying does not retry too, unless the call never ran", () => {
-  const behind = { ...base, previousAttempts: 1, hasFresh: true, refusals: 1 };
+  const behind = { ...base, wasTriedBefore: true, hasFresh: true, refusals: 1 };
   expect(decideRetry(behind)).toBe("no");
   expect(decideRetry({ ...behind, outcome: failed("connect_failed") })).toBe("at_once");
   expect(decideRetry({ ...behind, outcome: failed("refused") })).toBe("at_once");

@@ -21,8 +21,8 @@ export interface RetryFacts {
   readonly repeats: number;
   /** A call that may have run may be sent again. */
   readonly isIdempotent: boolean;
-  /** Hops before this one already tried again; then this one does not, or tries would multiply. */
-  readonly previousAttempts: number;
+  /** A hop before this one already tried again; then this one does not, or tries would multiply. */
+  readonly wasTriedBefore: boolean;
   /** The whole request so far can be sent again. */
   readonly isReplayable: boolean;
 }
@@ -30,9 +30,10 @@ export interface RetryFacts {
 /**
  * `at_once`: it never ran, and another endpoint may take it. `repeat`: it never ran, and there is no other endpoint:
  * the same one gets a moment. `retry`: it may have run, so it costs a retry, a wait and the budget.
- * `pushed_back`: it would be retried, but the upstream said not to. `no`: this outcome is the caller's.
+ * `pushed_back`: it would be retried, but the upstream said not to. `used_up`: as many retries as may be were made.
+ * `no`: this outcome is the caller's.
  */
-export type RetryDecision = "no" | "at_once" | "repeat" | "retry" | "pushed_back";
+export type RetryDecision = "no" | "used_up" | "at_once" | "repeat" | "retry" | "pushed_back";
 
 /** Further tries of a call that was never sent, where no fresh endpoint is left: they cost nothing but time. */
 export const maxRepeats = 3;
@@ -50,7 +51,8 @@ export function decideRetry(facts: RetryFacts): RetryDecision {
   // One that refuses and is alone is perhaps about to take another connection.
   if (kind === "once" && facts.refusals <= 1 && !isToldNot) return facts.hasFresh ? "at_once" : "repeat";
   if (outcome.failure === undefined && !isWorthRetry(outcome, policy)) return "no";
-  if (facts.previousAttempts > 0 || !facts.isIdempotent || facts.retriesMade >= policy.retries) return "no";
+  if (facts.wasTriedBefore || !facts.isIdempotent || policy.retries === 0) return "no";
+  if (facts.retriesMade >= policy.retries) return "used_up";
   return isToldNot ? "pushed_back" : "retry";
 }
 

@@ -21,14 +21,16 @@ import { mayFit } from "./latency-windows.ts";
 import { ReplayBuffer } from "./replay-buffer.ts";
 import type { RetryBudget } from "./retry-budget.ts";
 import type { RetryBudgets } from "./retry-budgets.ts";
-import { decideRetry } from "./retry-decision.ts";
+import { decideRetry, isWorthRetry } from "./retry-decision.ts";
 import { waitBeforeRetry } from "./retry-schedule.ts";
+import type { TriedTraces } from "./tried-traces.ts";
 import { TryCancel } from "./try-cancel.ts";
 
 export interface RetryDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly budgets: RetryBudgets;
+  readonly traces: TriedTraces;
   /** Bytes of a request kept for another try. */
   readonly maxReplayBytes: number;
   /** Told before each further try: how the one before ended. */
@@ -149,16 +151,27 @@ class RetriedCall {
     const { route, call, candidates } = this.#first;
     const { traits } = candidates;
     const { retry } = route.policy;
-    const isWorthIt =
+    const isOneToRetry =
       route.isIdempotent &&
       (traits === undefined || traits.kind === "unary") &&
-      this.#retriesMade < retry.retries &&
+      retry.retries > 0 &&
       call.isGrpc &&
       call.previousAttempts === 0 &&
-      (this.#replay === undefined || (this.#replay.isWhole && this.#replay.hasEnded)) &&
-      this.#budget.hasOne;
-    if (!isWorthIt) return undefined;
+      (this.#replay === undefined || (this.#replay.isWhole && this.#replay.hasEnded));
+    if (!isOneToRetry) return undefined;
+    if (this.#retriesMade >= retry.retries || !this.#budget.hasOne) {
+      reply.onEnd((outcome) => this.#endUnheld(outcome));
+      return undefined;
+    }
     return traits === undefined ? "probation" : retry.hold;
+  }
+
+  /** A reply ended that would have been held if there had been a retry left for it. */
+  #endUnheld(outcome: Outcome): void {
+    const { retry } = this.#first.route.policy;
+    if (outcome.failure !== undefined || !isWorthRetry(outcome, retry)) return;
+    if (this.#retriesMade < retry.retries) this.#note("retry_budget_spent", `after ${wordOf(outcome)}`);
+    this.#giveUp(this.#deps.clock.nowMs());
   }
 
   /** Milliseconds until the next try, which is paid for then; undefined: there is none. */
@@ -166,6 +179,7 @@ class RetriedCall {
     if (outcome.status === Status.OK) return undefined;
     const { call, route, deadlineAtMs } = this.#first;
     if (call.cancelled !== undefined) return undefined;
+    const { traces } = this.#deps;
     const hasFresh = this.#rememberTry(outcome);
     const decision = decideRetry({
       outcome,
@@ -175,32 +189,39 @@ class RetriedCall {
       hasFresh,
       repeats: this.#repeats,
       isIdempotent: route.isIdempotent,
-      previousAttempts: call.previousAttempts,
+      wasTriedBefore: call.previousAttempts > 0 || traces.wasRetried(call.trace.traceId),
       isReplayable: this.#replay?.isWhole ?? true,
     });
-    if (decision === "no") return undefined;
     const nowMs = this.#deps.clock.nowMs();
+    if (decision === "no") return isFull(outcome) ? this.#giveUp(nowMs) : undefined;
     const leftMs = deadlineAtMs - nowMs;
     if (decision === "at_once") return leftMs > 0 ? 0 : undefined;
+    if (decision === "used_up") return this.#giveUp(nowMs);
     if (decision === "pushed_back") {
       this.#note("retry_pushed_back", `after ${wordOf(outcome)}`);
-      return undefined;
+      return this.#giveUp(nowMs);
     }
     const pushbackMs = decision === "retry" ? outcome.pushbackMs : undefined;
     this.#backoffs = pushbackMs === undefined ? this.#backoffs + 1 : 0;
     const waitMs = pushbackMs ?? waitBeforeRetry(route.policy.retry, this.#backoffs, this.#deps.random());
     if (waitMs >= leftMs || !mayFit(call, leftMs - waitMs, nowMs)) {
       this.#note("retry_too_late", `${Math.round(waitMs)} ms to wait, ${Math.round(leftMs)} ms left`);
-      return undefined;
+      return decision === "retry" ? this.#giveUp(nowMs) : undefined;
     }
     if (decision === "retry") {
       if (!this.#budget.tryWithdraw(nowMs)) {
         this.#note("retry_budget_spent", `after ${wordOf(outcome)}`);
-        return undefined;
+        return this.#giveUp(nowMs);
       }
       this.#retriesMade++;
     }
     return waitMs;
+  }
+
+  /** This hop has done what it could: the hop before need not do the same again. */
+  #giveUp(nowMs: number): undefined {
+    this.#deps.traces.noteGivenUp(this.#first.call.trace.traceId, nowMs);
+    return undefined;
   }
 
   /** Whether an endpoint is left that no try went to. */
@@ -259,6 +280,11 @@ function waitOrCancelled(clock: Clock, waitMs: number, call: Call): Promise<void
       resolve();
     });
   });
+}
+
+/** The service has more than it can take: another hop's retry would add to that. */
+function isFull({ failure }: Outcome): boolean {
+  return failure === "overloaded" || failure === "rate_limited" || failure === "upstream_overloaded";
 }
 
 function wordOf({ status, failure }: Outcome): string {

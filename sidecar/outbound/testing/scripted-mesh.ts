@@ -15,6 +15,7 @@ import { ReceivedCall } from "../../received-call.ts";
 import { EndpointStates } from "../../resilience/endpoint-states.ts";
 import type { AdmissionChange } from "../../resilience/gate.ts";
 import { MirrorPlaces } from "../../resilience/mirror-places.ts";
+import { TriedTraces } from "../../resilience/tried-traces.ts";
 import type { LoadBalancer } from "../../routing/discovery-chain.ts";
 import { type CallPolicy, defaultCallPolicy } from "../../routing/policy/call-policy.ts";
 import type { MethodTraits, Snapshot } from "../../routing/snapshot.ts";
@@ -104,7 +105,8 @@ export class ScriptedMesh implements RequestSender {
   readonly #service: Service<Call>;
   #ids = 0;
 
-  constructor() {
+  /** `traces`: shared with a way in. */
+  constructor(traces = new TriedTraces()) {
     const random = seededRandom(7);
     this.upstreams = new Upstreams({
       clock: this.clock,
@@ -118,6 +120,7 @@ export class ScriptedMesh implements RequestSender {
         random,
         upstreams: this.upstreams,
         states: this.states,
+        traces,
         sender: this,
         mirroring: {
           sender: this,
