@@ -36,7 +36,7 @@ async function callIn(traces: TriedTraces, answer: Answer, header: Record<string
   });
 }
 
-test("a failure that this hop has retried in vain tells the hop before not to retry, in trailers and in a header", async () => {
+test("a failure that this hop has retried in vain tells the hop before not to", async () => {
   for (const kind of ["status", "trailers_only"] as const) {
     const traces = new TriedTraces();
     const out = new ScriptedMesh(traces);

@@ -7,7 +7,7 @@
 //               with gets `grpc-retry-pushback-ms: -1`, so that the hop before does not try it all again.
 //
 // So of a chain only the hop next to the trouble retries, within its budget. It works as far as applications pass
-// traceparent on; where they do not, each hop's budget still bounds it. State is per worker process, bounded in number
+// traceparent on; where they do not, each hop's budget still bounds it (docs/how-to/retries.md). State is per worker process, bounded in number
 // and time. Costs a successful call nothing.
 
 import type { Call } from "../call.ts";
@@ -36,7 +36,7 @@ export class TriedTraces {
     remember(this.#givenUp, traceId, nowMs);
   }
 
-  /** The trailers, or the header of a Trailers-Only reply, that `call` is answered with: failures say "do not retry". */
+  /** What `call` is answered with, trailers or the header of a Trailers-Only reply: failures say "do not retry". */
   lastWord(call: Call, fields: HeaderFields): HeaderFields {
     if (this.#givenUp.size === 0) return fields;
     const status = fieldValue(fields, "grpc-status");
