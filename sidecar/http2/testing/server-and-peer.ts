@@ -1,5 +1,5 @@
-// A listener of ours and one scripted client on it, both gone when the test has finished: where limits and fair play are
-// tested.
+// A listener of ours and one scripted client on it, both gone when the test has finished: for tests of limits and of
+// fair play.
 
 import { onTestFinished } from "vitest";
 import type { ListenOptions } from "../../transport/listen.ts";
