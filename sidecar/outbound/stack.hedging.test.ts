@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { ProxyFailure } from "../failure.ts";
 import { wholeBody } from "../http2/body.ts";
 import { fieldValue } from "../http2/header-field.ts";
+import { TriedTraces } from "../resilience/tried-traces.ts";
 import type { LoadBalancer } from "../routing/discovery-chain.ts";
 import { type Answer, type PolicyChanges, ScriptedMesh, type StartedCall } from "./testing/scripted-mesh.ts";
 
@@ -19,9 +20,9 @@ function later(afterMs: number, answer: Answer = ok): Answer {
  */
 async function warmMesh(
   scripts: Record<string, Answer[]>,
-  { policy = {}, traits = idempotent, loadBalancer = { Policy: "round_robin" } }: MeshOptions = {},
+  { policy = {}, traits = idempotent, loadBalancer = { Policy: "round_robin" }, traces }: MeshOptions = {},
 ): Promise<ScriptedMesh> {
-  const mesh = new ScriptedMesh();
+  const mesh = new ScriptedMesh(traces);
   const ids = Object.keys(scripts);
   mesh.serve(Object.fromEntries(ids.map((id) => [id, [later(10)]])), {
     traits,
@@ -45,6 +46,7 @@ interface MeshOptions {
   readonly policy?: PolicyChanges;
   readonly traits?: ServeTraits;
   readonly loadBalancer?: LoadBalancer;
+  readonly traces?: TriedTraces;
 }
 
 type ServeTraits = { readonly kind: "unary" | "server_streaming"; readonly idempotent: boolean };
@@ -275,6 +277,17 @@ describe("no second try goes out", () => {
       expect(endpoints(mesh)).toEqual(["a"]);
       expect(started.call.notes.decisions).toBeUndefined();
     }
+  });
+
+  test("of a call for one that came in as a retry", async () => {
+    const traces = new TriedTraces();
+    const mesh = await warmMesh({ a: [later(50)], b: [ok] }, { traces });
+    const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";
+    traces.noteRetried(traceId, mesh.clock.nowMs());
+    const started = mesh.start({ traceparent: `00-${traceId}-00f067aa0ba902b7-01` });
+    await mesh.clock.advance(60);
+    expect(await started.result).toMatchObject({ status: "0", attempts: undefined });
+    expect(started.call.notes.decisions).toBeUndefined();
   });
 
   test("before twenty calls were seen", async () => {

@@ -106,7 +106,7 @@ export function outboundStack(params: OutboundParams, deps: OutboundDeps): Servi
     // Outside balance: every try picks a fresh endpoint.
     retry({ clock, random, budgets, traces, maxReplayBytes: params.maxReplayBytes, onRetry: deps.onRetry }),
     // Inside retry, for which both tries are one, and outside balance, which finds the second another endpoint.
-    hedge({ clock, budgets, maxReplayBytes: params.maxReplayBytes }),
+    hedge({ clock, budgets, traces, maxReplayBytes: params.maxReplayBytes }),
     // Outside gate: it asks which endpoints are admitted, gate counts what became of the choice.
     balance({ states, clock, random }),
     // Innermost but one: sees each try at its endpoint by itself, retried ones too.

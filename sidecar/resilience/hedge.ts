@@ -22,11 +22,13 @@ import { HeldReply } from "./held-reply.ts";
 import { mayFit } from "./latency-windows.ts";
 import type { RetryBudgets } from "./retry-budgets.ts";
 import { isWorthRetry } from "./retry-decision.ts";
+import type { TriedTraces } from "./tried-traces.ts";
 import { TryCancel } from "./try-cancel.ts";
 
 export interface HedgeDeps {
   readonly clock: Clock;
   readonly budgets: RetryBudgets;
+  readonly traces: TriedTraces;
   /** Bytes of a request kept for the second try. */
   readonly maxReplayBytes: number;
 }
@@ -35,7 +37,7 @@ export function hedge(deps: HedgeDeps): Layer<RoutedCall> {
   return (next) =>
     function hedge(routed) {
       const { percentile, minDelayMs } = routed.route.policy.hedge;
-      if (percentile === 0 || !mayHedge(routed)) return next(routed);
+      if (percentile === 0 || !mayHedge(routed, deps.traces)) return next(routed);
       const nowMs = deps.clock.nowMs();
       const observedMs = routed.call.notes.latency?.percentileMs(percentile, nowMs);
       if (observedMs === undefined) return next(routed);
@@ -46,8 +48,9 @@ export function hedge(deps: HedgeDeps): Layer<RoutedCall> {
 }
 
 /** A retry is a second try already; and where hops before us try again, their tries must not be multiplied. */
-function mayHedge({ route, candidates, attempt, call }: RoutedCall): boolean {
-  return route.isIdempotent && candidates.traits?.kind === "unary" && attempt === 1 && call.previousAttempts === 0;
+function mayHedge({ route, candidates, attempt, call }: RoutedCall, traces: TriedTraces): boolean {
+  if (!route.isIdempotent || candidates.traits?.kind !== "unary" || attempt > 1) return false;
+  return call.previousAttempts === 0 && !traces.wasRetried(call.trace.traceId);
 }
 
 /** One of the two. */
