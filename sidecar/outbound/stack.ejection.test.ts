@@ -135,6 +135,7 @@ describe("evidence", () => {
     mesh.serve({ a: script, b: [ok] }, options({}, { successRatePercent: 0 }));
     await endpointsOf(mesh, 40);
     expect(mesh.changes).toEqual([]);
+    await mesh.clock.advance(3_000);
     await endpointsOf(mesh, 6);
     await mesh.clock.advance(1_500);
     await endpointsOf(mesh, 1);

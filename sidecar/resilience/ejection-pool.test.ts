@@ -50,9 +50,9 @@ describe("worse than the others", () => {
     expect(isWorse({ inARow: 0, rate: { calls: 100, failures: 0 } }, pool, perfect)).toBe(false);
   });
 
-  test("needs a row of a quarter of a second where there are many calls", () => {
+  test("needs a row of half a second where there are many calls", () => {
     const lately = (calls: number) => ({ calls, failures: 0 });
-    expect([0, 20, 40, 200, 2_000].map((calls) => row(0, lately(calls)))).toEqual([5, 5, 5, 25, 250]);
+    expect([0, 20, 40, 200, 2_000].map((calls) => row(0, lately(calls)))).toEqual([5, 5, 10, 50, 500]);
   });
 
   test("needs twice the share of failures that the others have", () => {

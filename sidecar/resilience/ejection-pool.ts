@@ -20,7 +20,7 @@ const latelyPart = 0.2;
  * A busy endpoint whose queue is full fails many in a row by chance: where a method is called often, the row must be as
  * long as so many milliseconds. A connection that is refused is no such chance.
  */
-const burstMs = 250;
+const burstMs = 500;
 
 /** The target of an endpoint that would be ejected. */
 export interface PoolReading {

@@ -146,7 +146,7 @@ class Turnstile {
     const { target, state } = begun;
     const policy = target.routed.route.policy.ejection;
     const nowMs = this.#nowMs;
-    if (policy.successRatePercent > 0 && verdict !== "neutral" && verdict !== "silence") {
+    if (verdict !== "neutral" && verdict !== "silence") {
       admission.rate.record(verdict !== "success", nowMs, policy.windowMs);
     }
     if (verdict === "success" && before.state === "admitted" && before.failures === 0) return;

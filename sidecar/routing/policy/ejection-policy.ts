@@ -39,7 +39,7 @@ export const ejectionSettings: readonly TopicSetting<EjectionPolicy>[] = [
     key: "ferry_eject_consecutive_failures",
     form: integer(0, 1000),
     default: "5",
-    doc: "So many failures in a row take an endpoint out of rotation, for all methods when it could not be reached, else for the method that failed, and then at least as many as come in a quarter of a second; 0 never does. More when the others of its pool fail as well. Each worker counts for itself, as with all of these keys.",
+    doc: "So many failures in a row take an endpoint out of rotation, for all methods when it could not be reached, else for the method that failed, and then at least as many as come in half a second; 0 never does. More when the others of its pool fail as well. Each worker counts for itself, as with all of these keys.",
     apply: (policy, consecutiveFailures) => ({ ...policy, consecutiveFailures }),
   }),
   setting({
