@@ -123,25 +123,21 @@ const rollingRestart: Incident = {
 const storm: Incident = {
   name: "retry storm through three hops",
   story:
-    "Clients call a service that calls a second that calls a third, three instances each, a quarter of what they can " +
-    "do. For 10 s the third can do a quarter of what is asked, then all again. It refuses a call with UNAVAILABLE when " +
-    "20 wait at an instance, and a refusal costs it a quarter of what an answer does. Applications pass on deadline, " +
-    "traceparent and the status, nothing else. Amplification is what the third gets for each call of a client.",
-  callsPerSecond: 600,
+    "Clients call a service that calls a second that calls a third, three instances each. For 10 s two of the third's " +
+    "instances answer with UNAVAILABLE at once, and the one that is left can do two thirds of what is asked. It " +
+    "refuses a call with UNAVAILABLE when 20 wait, and a refusal costs it a quarter of what an answer does. " +
+    "Applications pass on deadline, traceparent and the status, nothing else. Amplification is what the third gets " +
+    "for each call of a client.",
+  callsPerSecond: 300,
   tiers: [
     tier(3, roomy, "front"),
     tier(3, roomy, "middle"),
-    tier(3, { ...roomy, maxQueue: 20, refusalMs: roomy.serviceMs / 4 }, "back"),
+    tier(3, { workers: 4, serviceMs: 20, maxQueue: 20, refusalMs: 5 }, "back"),
   ],
   troubleMs: 10_000,
   recoveryMs: 10_000,
   courses: 1,
-  begin(world) {
-    for (const server of world.servers) server.slowness = 16;
-    world.clock.after(10_000, () => {
-      for (const server of world.servers) server.slowness = 1;
-    });
-  },
+  begin: (world) => ail(world, world.servers.slice(1), "failing", 10_000),
 };
 
 const blackHole: Incident = {
