@@ -284,6 +284,7 @@ describe("the others of the pool", () => {
         await mesh.clock.advance(20);
       }
       expect(mesh.changes).toEqual(changes);
+      expect(mesh.decisions).not.toContain("eject_spared");
     }
   });
 });

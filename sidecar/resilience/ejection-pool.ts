@@ -108,6 +108,12 @@ export function isWorse(failing: Failing, pool: PoolReading, policy: EjectionPol
   return isRateTooLow(failing.rate, Math.max(allowed, twice), policy);
 }
 
+/** As if nothing were known of the others. */
+export function withoutOthers(pool: PoolReading): PoolReading {
+  const none = { calls: 0, failures: 0 };
+  return { ...pool, others: none, othersLately: none };
+}
+
 /** Too few calls say nothing. */
 function shareOf({ calls, failures }: RateReading, minCalls: number): number {
   return calls < minCalls ? 0 : failures / calls;

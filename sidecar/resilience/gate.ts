@@ -16,7 +16,7 @@ import { type DecisionKind, noteDecision } from "../decision.ts";
 import { Status } from "../grpc/status.ts";
 import type { Layer } from "../stack.ts";
 import type { Admission } from "./admission.ts";
-import { isCapped, isWorse, type PoolReading, readPool } from "./ejection-pool.ts";
+import { isCapped, isWorse, type PoolReading, readPool, withoutOthers } from "./ejection-pool.ts";
 import { endpointVerdict, methodVerdict, type Verdict } from "./ejection-verdict.ts";
 import type { EndpointState, EndpointStates } from "./endpoint-states.ts";
 import {
@@ -172,9 +172,11 @@ class Turnstile {
     // A failed probe takes nobody out who was not out before.
     if (before.state === "admitted") {
       const pool = readPool(target, states, { admission, nowMs });
-      const inARow = reason === "consecutive" ? before.failures + 1 : 0;
-      if (!isWorse({ inARow, rate: admission.rate }, pool, policy)) {
-        this.#note(target, "eject_spared", `${endpoint.id} ${nameOf(admission)}: ${othersOf(pool)}`);
+      const failing = { inARow: reason === "consecutive" ? before.failures + 1 : 0, rate: admission.rate };
+      if (!isWorse(failing, pool, policy)) {
+        // Else the row is only not yet long enough.
+        const isSpared = isWorse(failing, withoutOthers(pool), policy);
+        if (isSpared) this.#note(target, "eject_spared", `${endpoint.id} ${nameOf(admission)}: ${othersOf(pool)}`);
         return false;
       }
       if (isCapped(pool, policy.maxEjectedPercent)) {
@@ -182,11 +184,10 @@ class Turnstile {
         return false;
       }
     }
-    const { failures, calls } = admission.rate;
     const after = afterEjection(before, policy, { nowMs, random: random() });
     states.move(state, admission, after);
-    const why = reason === "success_rate" ? `${failures} of ${calls} calls failed` : wordsOf(reason, policy);
     const lengthMs = Math.round(after.untilMs - nowMs);
+    const why = wordsOf(reason, before, admission);
     this.#note(target, "ejected", `${endpoint.id} ${nameOf(admission)} for ${lengthMs} ms: ${why}`);
     this.#changed(target, admission, reason);
     return true;
@@ -205,8 +206,11 @@ function nameOf({ method }: Admission): string {
   return method === "" ? "all methods" : method;
 }
 
-function wordsOf(reason: "consecutive" | "probe", policy: { readonly consecutiveFailures: number }): string {
-  return reason === "probe" ? "its probe failed" : `${policy.consecutiveFailures} failures in a row`;
+function wordsOf(reason: EjectionReason, before: Accrual, { rate }: Admission): string {
+  if (reason === "probe" || before.state !== "admitted") return "its probe failed";
+  return reason === "consecutive"
+    ? `${before.failures + 1} failures in a row`
+    : `${rate.failures} of ${rate.calls} calls failed`;
 }
 
 function othersOf({ othersLately: { calls, failures } }: PoolReading): string {
