@@ -63,6 +63,28 @@ test("no traffic makes any ten seconds exceed a fifth, once calls deposit more t
   expect(tries.length).toBeGreaterThan(0.19 * calls.filter((at) => at % 30_000 > 20_000).length);
 });
 
+test("a service that turns down more than half of its tries of two seconds gets no retries but the reserve's", () => {
+  const budget = new RetryBudget(defaultBudgetPolicy, 0);
+  for (let call = 0; call < 100; call++) budget.deposit(500);
+  for (let refusal = 0; refusal < 50; refusal++) budget.noteRefusal(600);
+  expect(budget.tryWithdraw(600)).toBe(true);
+  budget.noteRefusal(600);
+  budget.noteRefusal(600);
+  expect(withdrawAll(budget, 700)).toBe(3);
+  expect(budget.hasOne).toBe(false);
+  // Two seconds later that is old, and the calls of ten seconds count again.
+  expect(withdrawAll(budget, 2_000)).toBe(19);
+});
+
+test("a few refusals are bad luck", () => {
+  const budget = new RetryBudget({ ...defaultBudgetPolicy, percent: 100, burst: 0, floorPerSecond: 0 }, 0);
+  for (let call = 0; call < 9; call++) {
+    budget.deposit(0);
+    budget.noteRefusal(0);
+  }
+  expect(budget.tryWithdraw(0)).toBe(true);
+});
+
 test("time that goes back a little changes nothing", () => {
   const budget = new RetryBudget(defaultBudgetPolicy, 5_000);
   expect(withdrawAll(budget, 5_000)).toBe(3);

@@ -8,12 +8,17 @@
 // fills by `floorPerSecond` less what calls deposit in the same time, up to `burst`; so the floor is a floor, and at
 // load the amplification is 1 + percent / 100 and nothing on top.
 //
+// Where the service turns down more than half of what it gets, a retry is more likely to be turned down than not, and
+// what that costs the service is missing for others: then the window pays nothing and only the reserve is left.
+//
 // Hot: `deposit` runs once per call; it makes no object.
 
 import type { BudgetPolicy } from "../routing/policy/budget-policy.ts";
 
 const bucketMs = 1_000;
 const buckets = 10;
+/** Too few to tell a service that is down from bad luck. */
+const fewRefusals = 10;
 /** Five times a fifth is one. */
 const roundingError = 1e-6;
 
@@ -22,6 +27,8 @@ export class RetryBudget {
   readonly #calls = new Uint32Array(buckets);
   /** Tries paid by these calls; a part of one where the reserve paid the rest. */
   readonly #tries = new Float64Array(buckets);
+  /** Tries that the service itself turned down. */
+  readonly #refusals = new Uint32Array(buckets);
   /** Sums over the buckets. */
   #windowCalls = 0;
   #windowTries = 0;
@@ -60,16 +67,22 @@ export class RetryBudget {
   tryWithdraw(nowMs: number): boolean {
     this.#advance(nowMs);
     if (!this.hasOne) return false;
-    const paid = Math.min(1, this.#windowLeft);
+    const paid = Math.min(1, this.#allowance);
     this.#tries[this.#at]! += paid;
     this.#windowTries += paid;
     this.#reserve = Math.max(0, this.#reserve - (1 - paid));
     return true;
   }
 
+  /** A try was answered, with a failure that another try could better. What broke off says nothing here. */
+  noteRefusal(nowMs: number): void {
+    this.#advance(nowMs);
+    this.#refusals[this.#at]!++;
+  }
+
   /** A try could be withdrawn now, by what the last deposit or withdrawal knew; asks no clock. */
   get hasOne(): boolean {
-    return this.#windowLeft + this.#reserve > 1 - roundingError;
+    return this.#allowance + this.#reserve > 1 - roundingError;
   }
 
   /** When the last call or try was counted; long ago: nothing here is worth keeping. */
@@ -77,8 +90,20 @@ export class RetryBudget {
     return this.#second * bucketMs;
   }
 
-  get #windowLeft(): number {
+  /** What the window pays. */
+  get #allowance(): number {
+    if (this.#isMostlyRefused) return 0;
     return Math.max(0, (this.#windowCalls * this.#policy.percent) / 100 - this.#windowTries);
+  }
+
+  /** In this second and the one before it: long enough to judge by, short enough to notice both ends of an outage. */
+  get #isMostlyRefused(): boolean {
+    const now = this.#at;
+    const before = (now + buckets - 1) % buckets;
+    const refusals = this.#refusals[now]! + this.#refusals[before]!;
+    if (refusals < fewRefusals) return false;
+    const tries = this.#calls[now]! + this.#calls[before]! + this.#tries[now]! + this.#tries[before]!;
+    return refusals * 2 > tries;
   }
 
   /** When a second has passed: lets the buckets that are gone expire, and fills the reserve. */
@@ -94,6 +119,7 @@ export class RetryBudget {
       this.#windowTries -= this.#tries[this.#at]!;
       this.#calls[this.#at] = 0;
       this.#tries[this.#at] = 0;
+      this.#refusals[this.#at] = 0;
     }
     this.#second = second;
   }

@@ -15,6 +15,7 @@ import { ProxyFailure } from "../failure.ts";
 import { classify } from "../grpc/classify.ts";
 import { Status, statusName } from "../grpc/status.ts";
 import { ErrorCode } from "../http2/error-code.ts";
+import type { RetryPolicy } from "../routing/policy/retry-policy.ts";
 import type { Layer, Service } from "../stack.ts";
 import { HeldReply, type Hold } from "./held-reply.ts";
 import { mayFit } from "./latency-windows.ts";
@@ -170,8 +171,10 @@ class RetriedCall {
   #endUnheld(outcome: Outcome): void {
     const { retry } = this.#first.route.policy;
     if (outcome.failure !== undefined || !isWorthRetry(outcome, retry)) return;
+    const nowMs = this.#deps.clock.nowMs();
+    this.#budget.noteRefusal(nowMs);
     if (this.#retriesMade < retry.retries) this.#note("retry_budget_spent", `after ${wordOf(outcome)}`);
-    this.#giveUp(this.#deps.clock.nowMs());
+    this.#giveUp(nowMs);
   }
 
   /** Milliseconds until the next try, which is paid for then; undefined: there is none. */
@@ -193,6 +196,7 @@ class RetriedCall {
       isReplayable: this.#replay?.isWhole ?? true,
     });
     const nowMs = this.#deps.clock.nowMs();
+    if (isTurnedDown(outcome, route.policy.retry)) this.#budget.noteRefusal(nowMs);
     if (decision === "no") return isFull(outcome) ? this.#giveUp(nowMs) : undefined;
     const leftMs = deadlineAtMs - nowMs;
     if (decision === "at_once") return leftMs > 0 ? 0 : undefined;
@@ -280,6 +284,12 @@ function waitOrCancelled(clock: Clock, waitMs: number, call: Call): Promise<void
       resolve();
     });
   });
+}
+
+/** The service itself answered so, or not in time: what breaks off says something of one instance. */
+function isTurnedDown(outcome: Outcome, policy: RetryPolicy): boolean {
+  if (outcome.failure === undefined) return isWorthRetry(outcome, policy);
+  return outcome.failure === "try_timeout" || isFull(outcome);
 }
 
 /** The service has more than it can take: another hop's retry would add to that. */
