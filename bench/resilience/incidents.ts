@@ -123,8 +123,8 @@ const rollingRestart: Incident = {
 const storm: Incident = {
   name: "retry storm through three hops",
   story:
-    "Clients call a service that calls a second that calls a third, three instances each. For 10 s two of the third's " +
-    "instances answer with UNAVAILABLE at once, and the one that is left can do two thirds of what is asked. It " +
+    "Clients call a service that calls a second that calls a third, three instances each. For 10 s two instances of " +
+    "the third answer with UNAVAILABLE at once, and the one that is left can do two thirds of what is asked. It " +
     "refuses a call with UNAVAILABLE when 20 wait, and a refusal costs it a quarter of what an answer does. " +
     "Applications pass on deadline, traceparent and the status, nothing else. Amplification is what the third gets " +
     "for each call of a client.",

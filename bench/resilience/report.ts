@@ -62,16 +62,16 @@ says how it is made.
 A simulation: the real layers of our stacks on a clock that jumps, with modelled instances and a modelled network; the
 same seed gives the same figures on every machine. Calls are unary and idempotent, have a deadline of ${deadlineMs} ms,
 and begin at a steady rate but not evenly, whatever became of those before. Each incident begins after
-${calmMs / 1000} s of calm and is played three times, counted together (the storm once). The registry calls all instances healthy
-throughout, so what a policy finds out, it finds out by its calls.
+${calmMs / 1000} s of calm and is played three times, counted together (the storm once). The registry calls all
+instances healthy throughout, so what a policy finds out, it finds out by its calls.
 
 - **ferry**: our layers with no setting at all.
 - **no policy**: one try, instances in turn.
 - **plain retries x3**: the same, and whatever failed is sent again at once to the next instance, up to three times.
 
 *success*: calls answered OK before their deadline, from the trouble's begin to the end of the recovery. *p99*: how long
-callers waited, failed calls included. *amplification*: requests sent to instances for each call of the same time; *worst
-10 s*: the same in the ten seconds when it was highest, which is what a retry budget counts over.
+callers waited, failed calls included. *amplification*: requests sent to instances for each call of the same time.
+*worst 10 s*: the same in the ten seconds when it was highest, which is what a retry budget counts over.
 
 ${table(rows)}
 
