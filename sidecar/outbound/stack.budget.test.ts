@@ -52,7 +52,7 @@ async function load(scripts: Record<string, Answer[]>) {
   return { calls, sent: mesh.sent.length };
 }
 
-test("where more fails than the budget can retry, load grows by a fifth and the burst at 200 calls a second", async () => {
+test("where more fails than the budget can retry, load grows by a fifth and the burst at 200/s", async () => {
   const { percent, burst } = defaultBudgetPolicy;
   const { calls, sent } = await load({ a: [unavailable], b: [ok], c: [unavailable], d: [ok], e: [ok] });
   expect(sent).toBeLessThanOrEqual(calls * (1 + percent / 100) + burst);

@@ -7,8 +7,8 @@
 //               with gets `grpc-retry-pushback-ms: -1`, so that the hop before does not try it all again.
 //
 // So of a chain only the hop next to the trouble retries, within its budget. It works as far as applications pass
-// traceparent on; where they do not, each hop's budget still bounds it (docs/how-to/retries.md). State is per worker process, bounded in number
-// and time. Costs a successful call nothing.
+// traceparent on; where they do not, each hop's budget still bounds it (docs/how-to/retries.md). State is per worker
+// process, bounded in number and time. Costs a successful call nothing.
 
 import type { Call } from "../call.ts";
 import { fieldValue, HeaderField, type HeaderFields } from "../http2/header-field.ts";
