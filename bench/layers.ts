@@ -112,6 +112,7 @@ const fields = [
 class InstantReply implements Reply, BodySource {
   readonly fields = head;
   readonly endsWithHead = false;
+  #hasEnded = false;
   #listener: ((outcome: Outcome) => void) | undefined = undefined;
   #others: ((outcome: Outcome) => void)[] | undefined = undefined;
 
@@ -120,7 +121,8 @@ class InstantReply implements Reply, BodySource {
   }
 
   onEnd(listener: (outcome: Outcome) => void): void {
-    if (this.#listener === undefined) this.#listener = listener;
+    if (this.#hasEnded) listener(ok);
+    else if (this.#listener === undefined) this.#listener = listener;
     else if (this.#others === undefined) this.#others = [listener];
     else this.#others.push(listener);
   }
@@ -128,6 +130,7 @@ class InstantReply implements Reply, BodySource {
   attach(to: BodySink): void {
     to.data(message, false);
     to.trailers(trailers);
+    this.#hasEnded = true;
     this.#listener?.(ok);
     if (this.#others !== undefined) for (const listener of this.#others) listener(ok);
   }
@@ -150,6 +153,7 @@ async function run(service: Service<Call>): Promise<void> {
   for (let n = 0; n < callsPerRun; n++) {
     const call = new ReceivedCall({ fields, body: requestBody, endsWithHead: false, peer: undefined }, sources);
     const reply = await service(call);
+    if (reply.endsWithHead) throw new Error(`a call failed: ${reply.fields.map(({ value }) => value).join(" ")}`);
     reply.body.attach(sink);
   }
 }
