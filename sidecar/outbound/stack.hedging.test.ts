@@ -129,12 +129,12 @@ describe("the try that lost", () => {
   test("does not change what its endpoint is known to cost, and is under way no longer", async () => {
     const mesh = await warmMesh({ a: [never], b: [ok] }, { policy: { hedge: { percentile: 95, minDelayMs: 500 } } });
     const a = mesh.upstreams.snapshots()[0]?.endpoints.s?.[0];
-    const before = mesh.states.of(a!).load.cost(0, 5_000);
+    const before = mesh.states.of(a!).load.cost(0, "/s/M", 5_000);
     const result = mesh.call();
     await mesh.clock.advance(1_000);
     await result;
     expect(endpoints(mesh)).toEqual(["a cancelled", "b"]);
-    expect(mesh.states.of(a!).load.cost(0, 5_000)).toBe(before);
+    expect(mesh.states.of(a!).load.cost(0, "/s/M", 5_000)).toBe(before);
     expect(mesh.states.of(a!).active).toBe(0);
   });
 });
