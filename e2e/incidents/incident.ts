@@ -1,14 +1,18 @@
 // One incident under a steady load of queries, and what became of each call. Calls begin by the clock; what is counted
-// are those from the trouble's begin until all instances serve again.
+// are those from the trouble's begin until all instances answer again.
 
 import { GrpcClient } from "../testing/grpc-client.ts";
 import { OpenLoop } from "../testing/open-loop.ts";
+import type { QueryInstance } from "./query-instance.ts";
 import type { QueryMesh } from "./query-mesh.ts";
 
 export interface Incident {
   readonly name: string;
-  /** Makes the trouble and ends it, with `load` going on; resolves when everything is there again. */
-  play(mesh: QueryMesh, load: Load): Promise<void>;
+  /**
+   * Makes the trouble and ends it, with `load` going on; resolves when everything is there again. The first of
+   * `instances` is the one that gets the most calls, so that it is missed.
+   */
+  play(instances: readonly QueryInstance[], load: Load): Promise<void>;
 }
 
 export interface Load {
@@ -48,10 +52,13 @@ const lateMs = 500;
 export async function playIncident(incident: Incident, mesh: QueryMesh): Promise<{ row: Row; problems: string[] }> {
   const client = new GrpcClient(mesh.gateway);
   const ended: EndedCall[] = [];
+  const servedBy = new Map<string, number>();
   const outages: { fromMs: number; toMs: number }[] = [];
   const loop = new OpenLoop(callsPerSecond, async () => {
     const beganMs = performance.now();
-    const { code, message } = await mesh.ask(client, deadlineMs);
+    const { code, message, headers } = await mesh.ask(client, deadlineMs);
+    const by = String(headers.get("x-quoter-instance")[0] ?? "");
+    servedBy.set(by, (servedBy.get(by) ?? 0) + 1);
     ended.push({ beganMs, endedMs: performance.now(), failure: code === "OK" ? "" : `${code} ${message}` });
   });
   const load: Load = {
@@ -66,8 +73,12 @@ export async function playIncident(incident: Incident, mesh: QueryMesh): Promise
     await load.pass(1);
     const fromMs = performance.now();
     const before = await mesh.counts();
-    await incident.play(mesh, load);
-    await mesh.allServe();
+    const served = ({ id }: QueryInstance) => servedBy.get(id) ?? 0;
+    await incident.play(
+      mesh.instances.toSorted((a, b) => served(b) - served(a)),
+      load,
+    );
+    await mesh.allAnswer();
     await loop.end();
     const after = await mesh.counts();
     const amplification = (after.tries - before.tries) / (after.calls - before.calls);

@@ -8,7 +8,7 @@ import type { Part, QueryInstance } from "./query-instance.ts";
 function stopped(part: Part, what: string): Incident {
   return {
     name: `SIGSTOP of ${what}`,
-    async play({ instances: [victim] }, load) {
+    async play([victim], load) {
       victim!.signal(part, "SIGSTOP");
       await load.pass(5);
       victim!.signal(part, "SIGCONT");
@@ -20,7 +20,7 @@ function stopped(part: Part, what: string): Incident {
 function killed(parts: readonly Part[], what: string): Incident {
   return {
     name: `kill -9 of ${what}`,
-    async play({ instances: [victim] }, load) {
+    async play([victim], load) {
       for (const part of parts) victim!.signal(part, "SIGKILL");
       await load.pass(3);
       for (const part of parts) await restarted(victim!, part);
@@ -31,7 +31,7 @@ function killed(parts: readonly Part[], what: string): Incident {
 
 const slow: Incident = {
   name: "one slow of three (400 ms more)",
-  async play({ instances: [victim] }, load) {
+  async play([victim], load) {
     victim!.relay.delay(200);
     await load.pass(5);
     victim!.relay.delay(0);
@@ -41,7 +41,7 @@ const slow: Incident = {
 
 const slower: Incident = {
   name: "one very slow of three (2 s more)",
-  async play({ instances: [victim] }, load) {
+  async play([victim], load) {
     victim!.relay.delay(1000);
     await load.pass(5);
     victim!.relay.delay(0);
@@ -51,7 +51,7 @@ const slower: Incident = {
 
 const halfOpen: Incident = {
   name: "half-open network to one of three",
-  async play({ instances: [victim] }, load) {
+  async play([victim], load) {
     victim!.relay.cut();
     await load.pass(6);
     victim!.relay.mend();
@@ -62,7 +62,7 @@ const halfOpen: Incident = {
 /** Short pauses of each in turn. */
 const pauses: Incident = {
   name: "pauses of 300 ms, one after the other",
-  async play({ instances }, load) {
+  async play(instances, load) {
     for (const instance of [...instances, ...instances]) {
       instance.signal("app", "SIGSTOP");
       await load.pass(0.3);
@@ -74,7 +74,7 @@ const pauses: Incident = {
 
 const rollingRestart: Incident = {
   name: "rolling restart",
-  async play({ instances }, load) {
+  async play(instances, load) {
     for (const instance of instances) {
       await instance.restart();
       await load.pass(0.5);
@@ -85,7 +85,7 @@ const rollingRestart: Incident = {
 /** The same without a drain. */
 const rollingKill: Incident = {
   name: "rolling kill -9 and restart",
-  async play({ instances }, load) {
+  async play(instances, load) {
     for (const instance of instances) {
       for (const part of bothParts) instance.signal(part, "SIGKILL");
       await restartedBoth(instance);
@@ -96,12 +96,12 @@ const rollingKill: Incident = {
 
 const allDown: Incident = {
   name: "all down for 5 s",
-  play: ({ instances }, load) => allAway(instances, load, ["app"]),
+  play: (instances, load) => allAway(instances, load, ["app"]),
 };
 
 const allGone: Incident = {
   name: "all gone for 5 s, sidecars too",
-  play: ({ instances }, load) => allAway(instances, load, ["app", "sidecar"]),
+  play: (instances, load) => allAway(instances, load, ["app", "sidecar"]),
 };
 
 async function allAway(instances: readonly QueryInstance[], load: Load, parts: readonly Part[]): Promise<void> {

@@ -109,6 +109,22 @@ export class QueryMesh {
     }
   }
 
+  /**
+   * Resolves when every instance answers by itself. The gateway's balancer may still avoid one for a while, because it
+   * was slow.
+   */
+  async allAnswer(withinMs = 30_000): Promise<void> {
+    for (const { id, relay } of this.instances) {
+      await eventually(`${id} answers`, withinMs, async () => {
+        const client = new GrpcClient(`127.0.0.1:${relay.port}`);
+        const { code, message } = await this.ask(client, 2000);
+        client.close();
+        if (code === "OK") return true;
+        throw new Error(`${code} ${message}`);
+      });
+    }
+  }
+
   /** One query, which is idempotent. */
   ask(client: GrpcClient, timeoutMs: number) {
     return client.unary(QuoteQueryService.method.getQuote, { quoteId: this.quoteId }, { timeoutMs });
