@@ -20,21 +20,35 @@ test("a try that takes too long is cancelled at its endpoint, and another endpoi
   expect(mesh.clock.pendingTimers).toBe(0);
 });
 
-test("the last try is cut as well, and says so", async () => {
-  for (const slow of [never, { kind: "early_head", afterMs: 900, answer: ok }] as const) {
+test("the last try has the time that the caller gave", async () => {
+  for (const last of [never, { kind: "early_head", afterMs: 900, answer: ok }] as const) {
     const mesh = new ScriptedMesh();
-    mesh.serve({ a: [never], b: [never], c: [slow] }, { traits: unary, policy: { retry: { ...policy.retry } } });
+    mesh.serve({ a: [never], b: [never], c: [last] }, { traits: unary, policy });
     const result = mesh.call({ "grpc-timeout": "10S" });
-    await mesh.clock.advance(600);
-    if (slow === never) {
-      expect(await result).toMatchObject({ status: "4", failure: "try_timeout" });
-      expect(mesh.sent.every(({ cancelled }) => cancelled)).toBe(true);
-    } else {
-      // Its header went out: from then on it is the caller's, who waits.
-      await mesh.clock.advance(900);
-      expect(await result).toMatchObject({ status: "0", attempts: "3" });
-    }
+    await mesh.clock.advance(5_000);
+    expect(mesh.sent.map(({ cancelled }) => cancelled)).toEqual([true, true, false]);
+    await mesh.clock.advance(5_000);
+    expect(await result).toMatchObject(last === never ? { failure: "deadline_exceeded" } : { status: "0" });
   }
+});
+
+test("without a deadline the last try is cut as well, and says so", async () => {
+  const mesh = new ScriptedMesh();
+  mesh.serve({ a: [never], b: [never], c: [never] }, { traits: unary, policy });
+  const result = mesh.call();
+  await mesh.clock.advance(600);
+  expect(await result).toMatchObject({ status: "4", failure: "try_timeout" });
+  expect(mesh.sent.every(({ cancelled }) => cancelled)).toBe(true);
+});
+
+test("a try is not cut when the budget has no other", async () => {
+  const mesh = new ScriptedMesh();
+  mesh.serve({ a: [never], b: [ok] }, { traits: unary, policy: { ...policy, budget: { percent: 0, burst: 0 } } });
+  const result = mesh.call({ "grpc-timeout": "1S" });
+  await mesh.clock.advance(999);
+  expect(mesh.sent.map(({ endpoint, cancelled }) => [endpoint, cancelled])).toEqual([["a", false]]);
+  await mesh.clock.advance(1);
+  expect(await result).toMatchObject({ failure: "deadline_exceeded" });
 });
 
 test("a held reply whose try is cut explains itself like one that never began", async () => {

@@ -71,6 +71,17 @@ describe("failures", () => {
     expect(msOf(load)).toBe(300_000);
   });
 
+  test("of two that fail, the one that also answers costs less, however many wait there", () => {
+    const [all, some] = [known(1), known(1)];
+    for (let call = 0; call < 30; call++) {
+      ended(all, outcome(14));
+      ended(some, outcome(call % 3 === 0 ? 14 : 0));
+    }
+    expect(msOf(some) / msOf(all)).toBeGreaterThan(0.2);
+    expect(msOf(some) / msOf(all)).toBeLessThan(0.5);
+    expect(some.cost(50, "/s/M", 0)).toBeLessThan(all.cost(0, "/s/M", 0));
+  });
+
   test("a failure never makes an endpoint look better than it is", () => {
     const load = known(60_000);
     ended(load, outcome(14));

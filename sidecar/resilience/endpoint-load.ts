@@ -7,7 +7,7 @@
 // they last, streams too. Three things make the figure honest:
 //   - a failed call counts as 5 s or more, also when the status comes in trailers: failing fast earns nothing. It
 //     counts for calls of the same method, or for all when nothing got through: one broken method costs the others
-//     nothing
+//     nothing. Calls that go well in between lower it, so that of two endpoints that fail the one that fails less wins
 //   - a call that was cut off counts with the time it had taken, if that is more: a black hole gets heavy
 //   - what is not heard of again fades, so that a bad moment is forgotten without a sample
 
@@ -38,7 +38,12 @@ export interface CallEnd {
 interface Penalty {
   ms: number;
   atMs: number;
+  /** How many of the calls since the first failure failed, the latest counting most: who fails all costs more. */
+  share: number;
 }
+
+/** How much of `share` each call is. */
+const shareStep = 0.1;
 
 /** The key of penalties that count for every method. */
 const everyMethod = "";
@@ -58,11 +63,11 @@ export class EndpointLoad {
    * nothing, so it gets one call to be known by; until that is answered it costs as the seed says.
    */
   cost(active: number, method: string, nowMs: number): number {
-    let ms = this.#rttMs === undefined ? unknownMs(active) : Math.max(floorMs, faded(this.#rttMs, this.#atMs, nowMs));
-    if (this.#penalties.size > 0) {
-      ms = Math.max(ms, this.#penaltyMs(everyMethod, nowMs), this.#penaltyMs(method, nowMs));
-    }
-    return ms * (active + 1);
+    const ms = this.#rttMs === undefined ? unknownMs(active) : Math.max(floorMs, faded(this.#rttMs, this.#atMs, nowMs));
+    if (this.#penalties.size === 0) return ms * (active + 1);
+    // Who fails at once has nobody waiting: those that wait elsewhere must not make that look good.
+    const penaltyMs = Math.max(this.#penaltyMs(everyMethod, nowMs), this.#penaltyMs(method, nowMs));
+    return Math.max(ms, penaltyMs) + ms * active;
   }
 
   /** A reply's header came after `elapsedMs`. */
@@ -76,10 +81,13 @@ export class EndpointLoad {
     this.#set(elapsedMs > before ? elapsedMs : before + elapsedMs * (1 - kept), nowMs);
   }
 
-  /** A call did not end well; told of OK too, it does nothing. */
+  /** A call ended, well or not. */
   ended(outcome: Outcome, { method, elapsedMs, nowMs }: CallEnd): void {
-    const isFailure = isEndpointsFailure(outcome);
-    if (isFailure) {
+    if (outcome.status === Status.OK) {
+      if (this.#penalties.size > 0) this.#ease(method);
+      return;
+    }
+    if (isEndpointsFailure(outcome)) {
       const ms = Math.min(maxPenaltyMs, Math.max(penaltyMs, outcome.pushbackMs ?? 0));
       this.#punish(neverGotThrough(outcome) ? everyMethod : method, ms, nowMs);
     }
@@ -118,12 +126,28 @@ export class EndpointLoad {
     if (penalty === undefined) return 0;
     const ms = faded(penalty.ms, penalty.atMs, nowMs);
     if (ms < floorMs) this.#penalties.delete(method);
-    return ms;
+    return ms * penalty.share;
   }
 
   /** Never lowers. */
   #punish(method: string, ms: number, nowMs: number): void {
-    if (ms > this.#penaltyMs(method, nowMs)) this.#penalties.set(method, { ms, atMs: nowMs });
+    const known = this.#penalties.get(method);
+    if (known === undefined) {
+      this.#penalties.set(method, { ms, atMs: nowMs, share: 1 });
+      return;
+    }
+    known.share += (1 - known.share) * shareStep;
+    if (ms < faded(known.ms, known.atMs, nowMs)) return;
+    known.ms = ms;
+    known.atMs = nowMs;
+  }
+
+  /** A call of `method` went well. */
+  #ease(method: string): void {
+    for (const key of [method, everyMethod]) {
+      const penalty = this.#penalties.get(key);
+      if (penalty !== undefined) penalty.share *= 1 - shareStep;
+    }
   }
 
   /** Never lowers. */

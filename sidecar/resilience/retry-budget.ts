@@ -4,7 +4,8 @@
 //
 // Two accounts. The window: in any ten seconds at most `percent` of the calls of these ten seconds are tried again; it
 // counts both in ten buckets of a second, so what was not used expires (Finagle's RetryBudget, but what a quiet spell
-// saved up cannot be spent on top of what the outage itself deposits). The reserve, for services with few calls: it
+// saved up cannot be spent on top of what the outage itself deposits). No more than two seconds' share of it goes in
+// one second, or the first second of an outage would bring thrice the load. The reserve, for services with few calls: it
 // fills by `floorPerSecond` less what calls deposit in the same time, up to `burst`; so the floor is a floor, and at
 // load the amplification is 1 + percent / 100 and nothing on top.
 //
@@ -93,7 +94,16 @@ export class RetryBudget {
   /** What the window pays. */
   get #allowance(): number {
     if (this.#isMostlyRefused) return 0;
-    return Math.max(0, (this.#windowCalls * this.#policy.percent) / 100 - this.#windowTries);
+    const { percent } = this.#policy;
+    const inWindow = (this.#windowCalls * percent) / 100 - this.#windowTries;
+    const inSecond = (2 * this.#callsPerSecond * percent) / 100 - this.#tries[this.#at]!;
+    return Math.max(0, Math.min(inWindow, inSecond));
+  }
+
+  /** The window's mean, or what the last two seconds show where the window is young. */
+  get #callsPerSecond(): number {
+    const before = (this.#at + buckets - 1) % buckets;
+    return Math.max(this.#windowCalls / buckets, this.#calls[this.#at]!, this.#calls[before]!);
   }
 
   /** In this second and the one before it: long enough to judge by, short enough to notice both ends of an outage. */

@@ -135,10 +135,22 @@ class RetriedCall {
     return route.isIdempotent && !isStream ? route.policy.retry.tryTimeoutMs : 0;
   }
 
+  /**
+   * Giving up on a try serves only to make another one. The last one runs until the deadline, if there is one: in a
+   * slow spell that uses up the budget, nothing better would come.
+   */
+  get #mayFollow(): boolean {
+    const { call, route, deadlineAtMs } = this.#first;
+    if (deadlineAtMs === Number.POSITIVE_INFINITY) return true;
+    const isLast = call.previousAttempts > 0 || this.#retriesMade >= route.policy.retry.retries;
+    return !isLast && (this.#replay?.isWhole ?? true) && this.#budget.hasOne;
+  }
+
   #startTry(timeoutMs: number): TryCancel {
     const { call, cancel } = this.#first;
     const own = new TryCancel(cancel);
     this.#tryTimer = this.#deps.clock.after(timeoutMs, () => {
+      if (!this.#mayFollow) return;
       own.cancel(
         new ProxyFailure("try_timeout", whereOf(call), `no reply within ${timeoutMs} ms, the time of one try`),
       );

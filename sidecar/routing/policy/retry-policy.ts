@@ -64,7 +64,7 @@ export const retrySettings: readonly TopicSetting<RetryPolicy>[] = [
     key: "ferry_try_timeout",
     form: duration("1ms", true),
     default: "0",
-    doc: "How long one try of an idempotent method may take until its reply goes to the caller; then it is cancelled, counts as its endpoint's failure, and the next one is tried. Streams are left alone.",
+    doc: "How long one try of an idempotent method may take until its reply goes to the caller; then it is cancelled, counts as its endpoint's failure, and the next one is tried. The last one has the time that the caller gave. Streams are left alone.",
     apply: (policy, tryTimeoutMs) => ({ ...policy, tryTimeoutMs }),
   }),
   setting({
