@@ -6,7 +6,7 @@ import { calmMs, deadlineMs, type Incident, type Row } from "./incident.ts";
  * Successes that differ by less are equal: the standard error of a share of 89 % among the 15,000 calls of an incident
  * is 0.26 %, and no two policies draw the same chances.
  */
-export const equalWithin = 0.003;
+export const equalWithin = 0.001;
 export const mostAmplification = 1.2;
 
 export function problemsOf(rows: readonly Row[]): readonly string[] {

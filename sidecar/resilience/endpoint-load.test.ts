@@ -75,10 +75,11 @@ describe("failures", () => {
     const [all, some] = [known(1), known(1)];
     for (let call = 0; call < 30; call++) {
       ended(all, outcome(14));
-      ended(some, outcome(call % 3 === 0 ? 14 : 0));
+      if (call % 3 === 0) ended(some, outcome(14));
+      else some.wentWell("/s/M");
     }
     expect(msOf(some) / msOf(all)).toBeGreaterThan(0.2);
-    expect(msOf(some) / msOf(all)).toBeLessThan(0.5);
+    expect(msOf(some) / msOf(all)).toBeLessThan(0.6);
     expect(some.cost(50, "/s/M", 0)).toBeLessThan(all.cost(0, "/s/M", 0));
   });
 

@@ -81,12 +81,15 @@ export class EndpointLoad {
     this.#set(elapsedMs > before ? elapsedMs : before + elapsedMs * (1 - kept), nowMs);
   }
 
-  /** A call ended, well or not. */
+  /** A call of `method` (as CallEnd has it) was answered with OK. */
+  wentWell(method: string): void {
+    if (this.#penalties.size === 0) return;
+    this.#ease(method);
+    this.#ease(everyMethod);
+  }
+
+  /** A call ended otherwise. */
   ended(outcome: Outcome, { method, elapsedMs, nowMs }: CallEnd): void {
-    if (outcome.status === Status.OK) {
-      if (this.#penalties.size > 0) this.#ease(method);
-      return;
-    }
     if (isEndpointsFailure(outcome)) {
       const ms = Math.min(maxPenaltyMs, Math.max(penaltyMs, outcome.pushbackMs ?? 0));
       this.#punish(neverGotThrough(outcome) ? everyMethod : method, ms, nowMs);
@@ -142,12 +145,9 @@ export class EndpointLoad {
     known.atMs = nowMs;
   }
 
-  /** A call of `method` went well. */
   #ease(method: string): void {
-    for (const key of [method, everyMethod]) {
-      const penalty = this.#penalties.get(key);
-      if (penalty !== undefined) penalty.share *= 1 - shareStep;
-    }
+    const penalty = this.#penalties.get(method);
+    if (penalty !== undefined) penalty.share *= 1 - shareStep;
   }
 
   /** Never lowers. */

@@ -119,7 +119,8 @@ class Turnstile {
     const nowMs = this.#deps.clock.nowMs();
     this.#nowMs = nowMs;
     state.active--;
-    if (outcome.status !== Status.OK) {
+    if (outcome.status === Status.OK) state.load.wentWell(own.method);
+    else {
       state.load.ended(outcome, { method: own.method, elapsedMs: nowMs - beganMs, nowMs });
     }
     if (begun.version === uncounted) return;
