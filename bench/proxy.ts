@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { resultLine, thisMachine } from "../common/json-output.ts";
-import { ferry } from "./peers/ferry.ts";
+import { ferry, ferryUnheld } from "./peers/ferry.ts";
 import { ferryBare } from "./peers/ferry-bare.ts";
 import { findProgram } from "./peers/find-program.ts";
 import { direct, envoy, haproxy, nghttpx, nginx, nodeHttp2 } from "./peers/other-makes.ts";
@@ -27,7 +27,7 @@ import { formatTable, type Measurement, makeReport, nameOf } from "./proxy-repor
 const others: readonly Peer[] = [haproxy, nghttpx, envoy, nodeHttp2, nginx, direct];
 /** What our own proxy is in each profile; the others have no layers to leave out. */
 const profiles: Readonly<Record<string, readonly Peer[]>> = {
-  plain: [ferry, ...others],
+  plain: [ferry, ferryUnheld, ...others],
   bare: [ferryBare, ...others],
 };
 const proxyCore = 0;

@@ -7,7 +7,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { keepOutput, type Peer, runningChild, spawnOnCore, stopChild } from "./peer.ts";
+import { keepOutput, type Peer, type PeerParams, runningChild, spawnOnCore, stopChild } from "./peer.ts";
 
 const main = fileURLToPath(new URL("../../sidecar/main.ts", import.meta.url));
 const descriptors = fileURLToPath(new URL("../../proto/released/v0.1.0.binpb", import.meta.url));
@@ -18,40 +18,47 @@ interface Ready {
   readonly outbound?: string;
 }
 
-export const ferry: Peer = {
-  name: "ferry",
-  missing: () => undefined,
-  async start({ backendPort, folder, core }) {
-    const registry = join(folder, "registry/bench");
-    const meshConfig = join(folder, "mesh-config");
-    mkdirSync(registry, { recursive: true });
-    mkdirSync(meshConfig);
-    writeFileSync(join(registry, "bench-1.json"), instanceFile(backendPort));
-    const child = spawnOnCore(core, [process.execPath, main], {
-      // Settings of whoever runs the benchmark are not the sidecar's defaults.
-      ...Object.fromEntries(Object.keys(process.env).map((name) => [name, keptVariable(name)])),
-      FERRY_ROLE: "gateway",
-      FERRY_SERVICE: "bench",
-      FERRY_OUTBOUND: "127.0.0.1:0",
-      FERRY_HOME: folder,
-      FERRY_MESH_CONFIG: meshConfig,
-      FERRY_DESCRIPTORS: descriptors,
-    });
-    const said = keepOutput(child);
-    const ready = await new Promise<Ready | undefined>((resolve) => {
-      const timer = setTimeout(() => resolve(undefined), startLimitMs);
-      createInterface({ input: child.stdout! }).once("line", (line) => resolve(JSON.parse(line) as Ready));
-      child.once("exit", () => resolve(undefined));
-      child.once("exit", () => clearTimeout(timer));
-    });
-    const address = ready?.outbound;
-    if (address === undefined) {
-      await stopChild(child);
-      throw new Error(`the sidecar did not become ready: ${said()}`);
-    }
-    return runningChild(child, Number(address.slice(address.lastIndexOf(":") + 1)));
-  },
-};
+export const ferry: Peer = sidecar("ferry", {});
+
+/** The same, but no reply is held for a retry: beside `ferry`, what the hold costs. */
+export const ferryUnheld: Peer = sidecar("ferry-unheld", { ferry_idempotent: "no" });
+
+function sidecar(name: string, config: Readonly<Record<string, string>>): Peer {
+  return { name, missing: () => undefined, start: (params) => startSidecar(params, config) };
+}
+
+async function startSidecar({ backendPort, folder, core }: PeerParams, config: Readonly<Record<string, string>>) {
+  const registry = join(folder, "registry/bench");
+  const meshConfig = join(folder, "mesh-config");
+  mkdirSync(registry, { recursive: true });
+  mkdirSync(join(meshConfig, "proxy-defaults"), { recursive: true });
+  const defaults = { Kind: "proxy-defaults", Name: "global", Config: { protocol: "grpc", ...config } };
+  writeFileSync(join(meshConfig, "proxy-defaults/global.json"), JSON.stringify(defaults));
+  writeFileSync(join(registry, "bench-1.json"), instanceFile(backendPort));
+  const child = spawnOnCore(core, [process.execPath, main], {
+    // Settings of whoever runs the benchmark are not the sidecar's defaults.
+    ...Object.fromEntries(Object.keys(process.env).map((name) => [name, keptVariable(name)])),
+    FERRY_ROLE: "gateway",
+    FERRY_SERVICE: "bench",
+    FERRY_OUTBOUND: "127.0.0.1:0",
+    FERRY_HOME: folder,
+    FERRY_MESH_CONFIG: meshConfig,
+    FERRY_DESCRIPTORS: descriptors,
+  });
+  const said = keepOutput(child);
+  const ready = await new Promise<Ready | undefined>((resolve) => {
+    const timer = setTimeout(() => resolve(undefined), startLimitMs);
+    createInterface({ input: child.stdout! }).once("line", (line) => resolve(JSON.parse(line) as Ready));
+    child.once("exit", () => resolve(undefined));
+    child.once("exit", () => clearTimeout(timer));
+  });
+  const address = ready?.outbound;
+  if (address === undefined) {
+    await stopChild(child);
+    throw new Error(`the sidecar did not become ready: ${said()}`);
+  }
+  return runningChild(child, Number(address.slice(address.lastIndexOf(":") + 1)));
+}
 
 function keptVariable(name: string): string | undefined {
   return name.startsWith("FERRY_") || name.startsWith("OTEL_") ? undefined : process.env[name];

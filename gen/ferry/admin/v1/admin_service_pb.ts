@@ -325,7 +325,8 @@ export type EndpointState = Message<"ferry.admin.v1.EndpointState"> & {
   health: string;
 
   /**
-   * What the breaker says: `admitted`, `probing`, `ejected`.
+   * What the breaker of this worker says: `admitted`, `probing`, `ejected`; where single methods are out, they are named
+   * behind it, as `admitted; ejected for /a.B/C`.
    *
    * @generated from field: string admission = 7;
    */
