@@ -5,7 +5,7 @@
 // Two accounts. The window: in any ten seconds at most `percent` of the calls of these ten seconds are tried again; it
 // counts both in ten buckets of a second, so what was not used expires (Finagle's RetryBudget, but what a quiet spell
 // saved up cannot be spent on top of what the outage itself deposits). No more than two seconds' share of it goes in
-// one second, or the first second of an outage would bring thrice the load. The reserve, for services with few calls: it
+// one second, or an outage's first second would bring thrice the load. The reserve, for services with few calls: it
 // fills by `floorPerSecond` less what calls deposit in the same time, up to `burst`; so the floor is a floor, and at
 // load the amplification is 1 + percent / 100 and nothing on top.
 //
