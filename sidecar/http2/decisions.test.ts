@@ -98,7 +98,7 @@ describe("the table of limits", () => {
       expect(value, name).toBeGreaterThanOrEqual(0);
       expect(reason.length, name).toBeGreaterThan(20);
     }
-    expect(defaultLimits.maxConcurrentStreams).toBe(1024);
+    expect(defaultLimits.maxConcurrentStreams).toBe(1000);
   });
 
   test("reasons are single words, each once", () => {

@@ -16,9 +16,10 @@ export interface Limit {
 
 const rows = {
   maxConcurrentStreams: {
-    default: 1024,
+    default: 1000,
     min: 1,
-    reason: "work in flight per connection; one more is refused (REFUSED_STREAM)",
+    reason:
+      "work in flight per connection; one more is refused (REFUSED_STREAM); below ferry_max_calls, so that one connection never takes every place of a service",
   },
   maxNewStreamsPerRead: {
     default: 64,

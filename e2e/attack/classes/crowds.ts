@@ -19,7 +19,7 @@ export const streamFlood: AttackClass = {
     for (let i = 0; i < manyStreams; i += 100) {
       client.send(...Array.from({ length: 100 }, (_, n) => headers(2 * (i + n) + 1, call, true)));
     }
-    await client.until(() => client.goaway !== undefined || client.resetById.size >= manyStreams - 1024, 5000);
+    await client.until(() => client.goaway !== undefined || client.resetById.size >= manyStreams - 1000, 5000);
     await client.until(() => client.isOver, 300);
     const { peakOpen } = await arena.backend();
     await arena.readMemory();

@@ -12,7 +12,6 @@ beforeAll(async () => {
 afterAll(() => agent?.remove());
 
 registrySuite("Consul", {
-  noticeMs: 1_000,
   open: async () => {
     await wipe(agent);
     return { connect: async () => openRegistry(agent).registry, remove: async () => {} };

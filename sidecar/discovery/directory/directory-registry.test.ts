@@ -11,7 +11,6 @@ import type { Endpoint } from "../registry.ts";
 import { DirectoryRegistry } from "./directory-registry.ts";
 
 registrySuite("a directory", {
-  noticeMs: 500, // 100 ms by the contract, and room for a loaded machine
   open: async () => {
     const root = await mkdtemp(join(tmpdir(), "ferry-registry-"));
     return {
