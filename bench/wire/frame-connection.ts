@@ -40,6 +40,8 @@ export class FrameConnection {
   readonly #events: FrameEvents;
   #unread: Buffer = Buffer.alloc(0);
   #awaitsPreface: boolean;
+  /** Puts entries into the peer's header table; a server here has none. */
+  readonly #isClient: boolean;
   #out = Buffer.allocUnsafe(1 << 16);
   #used = 0;
   #isFlushDue = false;
@@ -53,7 +55,8 @@ export class FrameConnection {
   constructor(socket: Socket, role: "client" | "server", events: FrameEvents) {
     this.#socket = socket;
     this.#events = events;
-    this.#awaitsPreface = role === "server";
+    this.#isClient = role === "client";
+    this.#awaitsPreface = !this.#isClient;
     socket.setNoDelay(true);
     socket.on("data", (chunk) => this.#receive(chunk));
     socket.on("error", (error) => events.lost(error.message));
@@ -181,7 +184,7 @@ export class FrameConnection {
         this.#streamWindow = value;
       } else if (id === setting.maxFrameSize) {
         this.#maxFrameBytes = Math.min(value, 65_536);
-      } else if (id === setting.headerTableSize && value < 4_096) {
+      } else if (id === setting.headerTableSize && value < 4_096 && this.#isClient) {
         this.#events.lost(`the peer wants a header table of ${value} octets, expected 4096 or more`);
       }
     }

@@ -17,6 +17,8 @@ const tableBytes = 4_096;
 const entryOverhead = 32;
 /** Enough that none comes again while a proxy could remember it. */
 const traceparents = 1 << 15;
+/** Made once, for all connections. */
+let values: readonly Buffer[] = [];
 
 interface Fixed {
   /** The field's literal with incremental indexing. */
@@ -31,7 +33,6 @@ export class RequestBlocks {
   readonly #fixed: readonly Fixed[];
   readonly #timeoutName: Fixed;
   readonly #traceparentName: Fixed;
-  readonly #values: readonly Buffer[];
   readonly #block = Buffer.alloc(1_024);
   #at = 0;
   #insertions = 0;
@@ -54,7 +55,7 @@ export class RequestBlocks {
     ];
     this.#timeoutName = field(0, "grpc-timeout", "");
     this.#traceparentName = field(0, "traceparent", "");
-    this.#values = kind === "varying" ? Array.from({ length: traceparents }, traceparent) : [];
+    if (kind === "varying" && values.length === 0) values = Array.from({ length: traceparents }, traceparent);
   }
 
   /** The next request's block, valid until the next call. */
@@ -67,7 +68,7 @@ export class RequestBlocks {
     if (this.#kind === "varying") {
       // Milliseconds as microseconds, as a deadline that has been running for a moment.
       this.#literal(this.#timeoutName, coded(`${4_990_000 + ((this.#insertions * 7_919) % 9_999)}u`), 8);
-      this.#literal(this.#traceparentName, this.#values[this.#turn++ % traceparents]!, 55);
+      this.#literal(this.#traceparentName, values[this.#turn++ % traceparents]!, 55);
     }
     return block.subarray(0, this.#at);
   }
