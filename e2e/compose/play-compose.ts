@@ -63,7 +63,9 @@ export async function playCompose(project: ComposeProject, say: (text: string) =
     return { queries: load.queries - queries, failed: failed.length };
   };
   const killed = await during("kill", "-s", "KILL", "quote-query-1");
-  await project.run("up", "-d", "--wait");
+  // Not --wait: it ends at once where a sidecar is unhealthy, as one whose application was away for a while is.
+  await project.run("up", "-d");
+  await isHealthy(project);
   const stopped = await during("stop", "quote-query-2", "quote-query-2-sidecar");
   say("the load drains, then docker compose down");
   await load.settle(30_000);
@@ -81,6 +83,15 @@ export async function playCompose(project: ComposeProject, say: (text: string) =
     ...{ upSeconds, containers: states.size, calls, failed, traceSpans, killed, stopped },
     ...{ downSeconds, commands: load.commands, problems },
   };
+}
+
+/** Resolves when no container that has a check fails it any more. */
+function isHealthy(project: ComposeProject): Promise<unknown> {
+  return eventually("every container is healthy", 60_000, async () => {
+    const ill = [...(await project.states())].filter(([, state]) => /unhealthy|starting/.test(state));
+    if (ill.length > 0) throw new Error(ill.map((words) => words.join(" ")).join(", "));
+    return true;
+  });
 }
 
 /** Every quote that was promised before the end is there after it. */
