@@ -74,8 +74,8 @@ test("a better success of others and too many requests are problems, what chance
   const row = { incident: "x", callsPerSecond: 200, calls: 1000, success: 0.9, p99Ms: 10, amplification: 1, peak: 1.1 };
   const ours = { ...row, policy: "ferry" as const };
   const none = { ...row, policy: "no policy" as const };
-  expect(problemsOf([ours, { ...none, success: 0.903 }])).toEqual([]);
-  expect(problemsOf([ours, { ...none, success: 0.904 }])).toEqual(["x at 200/s: success 0.9, no policy has 0.904"]);
+  expect(problemsOf([ours, { ...none, success: 0.9009 }])).toEqual([]);
+  expect(problemsOf([ours, { ...none, success: 0.902 }])).toEqual(["x at 200/s: success 0.9, no policy has 0.902"]);
   expect(problemsOf([ours, { ...none, success: 1, callsPerSecond: 1000 }])).toEqual([]);
   expect(problemsOf([{ ...ours, amplification: 1.3 }])).toEqual([
     "x at 200/s: amplification 1.3, expected at most 1.2",
