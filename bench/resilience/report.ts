@@ -72,9 +72,9 @@ instances healthy throughout, so what a policy finds out, it finds out by its ca
 - **no policy**: one try, instances in turn.
 - **plain retries x3**: the same, and whatever failed is sent again at once to the next instance, up to three times.
 
-*success*: calls answered OK before their deadline, from the trouble's begin to the end of the recovery. *p99*: how long
-callers waited, failed calls included. *amplification*: requests sent to instances for each call of the same time.
-*worst 10 s*: the same in the ten seconds when it was highest, which is what a retry budget counts over.
+_success_: calls answered OK before their deadline, from the trouble's begin to the end of the recovery. _p99_: how long
+callers waited, failed calls included. _amplification_: requests sent to instances for each call of the same time.
+_worst 10 s_: the same in the ten seconds when it was highest, which is what a retry budget counts over.
 
 ${table(rows)}
 
