@@ -101,6 +101,20 @@ describe("a pool", () => {
     requests[1]!.respond(ok, true);
   });
 
+  test("who was cancelled while it waited leaves its place to others", async () => {
+    const { listening, requests } = await server(1);
+    const ours = pool({ maxConnections: 1, maxWaiting: 1 });
+    send(ours, listening.port);
+    await expect.poll(() => requests.length).toBe(1);
+    for (let i = 0; i < 10; i++) send(ours, listening.port).cancel();
+    const { reply } = send(ours, listening.port);
+    requests[0]!.respond(ok, true);
+    await expect.poll(() => requests.length).toBe(2);
+    requests[1]!.respond(ok, true);
+    await reply.ended_.promise;
+    expect(reply.error).toBeUndefined();
+  });
+
   test("fails what waits when it cannot connect, as never processed, and forgets the endpoint", async () => {
     const { listening } = await server(1);
     await listening.drain(0);

@@ -117,7 +117,10 @@ class EndpointConnections {
       if (connection !== undefined) return start(connection, fields, body, listener);
     }
     const waiting = new WaitingRequest(fields, body, listener);
-    if (this.#waiting.length >= (this.#options.maxWaiting ?? 1024)) {
+    const maxWaiting = this.#options.maxWaiting ?? 1024;
+    // Who was cancelled meanwhile waits no more; else a flood of cancels would take every place.
+    if (this.#waiting.length >= maxWaiting) this.#waiting = this.#waiting.filter(({ isDone }) => !isDone);
+    if (this.#waiting.length >= maxWaiting) {
       const detail = `${this.#host}:${this.#port}: ${this.#waiting.length} requests wait for a connection already`;
       waiting.fail(new StreamError(ErrorCode.REFUSED_STREAM, "us", detail, true));
       return waiting;
@@ -249,7 +252,8 @@ class WaitingRequest implements ClientStream {
   readonly #body: BodySource | undefined;
   readonly #listener: ReplyListener;
   #stream: ClientStream | undefined = undefined;
-  #isDone = false;
+  /** It has failed or was cancelled. */
+  isDone = false;
 
   constructor(fields: HeaderFields, body: BodySource | undefined, listener: ReplyListener) {
     this.#fields = fields;
@@ -258,7 +262,7 @@ class WaitingRequest implements ClientStream {
   }
 
   start(connection: ClientConnection): void {
-    if (this.#isDone) return;
+    if (this.isDone) return;
     this.#stream = start(connection, this.#fields, this.#body, this.#listener);
   }
 
@@ -268,8 +272,8 @@ class WaitingRequest implements ClientStream {
   }
 
   fail(error: StreamError): void {
-    if (this.#isDone) return;
-    this.#isDone = true;
+    if (this.isDone) return;
+    this.isDone = true;
     this.#listener.failed(error);
     this.#listener.ended(undefined, error);
   }
