@@ -25,7 +25,8 @@ describe("watchMeshConfig", () => {
 
   afterEach(async () => {
     for (const stop of stops) stop.abort();
-    await rm(home, { recursive: true, force: true });
+    // The last good configuration may be on its way into the folder.
+    await rm(home, { recursive: true, force: true, maxRetries: 10 });
   });
 
   function start(): Promise<MeshConfigState> {
