@@ -23,22 +23,31 @@ export function rescue(
   clock: Clock,
   lastWord?: LastWord,
 ): Layer<Call> {
+  const words: LastWords = {
+    explain(error, call) {
+      const failure = asFailure(error, call);
+      if (failure.kind === "internal") reportDefect(error, call.requestId);
+      return atDeadline(failure, call, clock.nowMs());
+    },
+    lastWord,
+  };
   return (next) =>
     async function rescue(call) {
-      const explain = (error: unknown): ProxyFailure => {
-        const failure = asFailure(error, call);
-        if (failure.kind === "internal") reportDefect(error, call.requestId);
-        return atDeadline(failure, call, clock.nowMs());
-      };
       try {
         const reply = await next(call);
         if (!call.isGrpc || !isGrpcReply(reply)) return reply;
-        if (!reply.endsWithHead) return new RescuedReply(reply, explain, lastWord && ((last) => lastWord(call, last)));
+        if (!reply.endsWithHead) return new RescuedReply(reply, call, words);
         return lastWord === undefined ? reply : withFields(reply, lastWord(call, reply.fields));
       } catch (error) {
-        return failureReply(explain(error), call.isGrpc, fieldValue(call.fields, ":method") === "HEAD");
+        return failureReply(words.explain(error, call), call.isGrpc, fieldValue(call.fields, ":method") === "HEAD");
       }
     };
+}
+
+/** How replies end, whatever the call: made once, so that no call makes a closure for it. */
+interface LastWords {
+  explain(error: unknown, call: Call): ProxyFailure;
+  readonly lastWord: LastWord | undefined;
 }
 
 function withFields(reply: Reply, fields: HeaderFields): Reply {
@@ -56,20 +65,16 @@ class RescuedReply implements Reply, BodySource, BodySink {
   readonly fields: HeaderFields;
   readonly endsWithHead = false;
   readonly #reply: Reply;
-  readonly #explain: (error: unknown) => ProxyFailure;
-  readonly #lastWord: ((fields: HeaderFields) => HeaderFields) | undefined;
+  readonly #call: Call;
+  readonly #words: LastWords;
   readonly #boundary = new MessageBoundary();
   #sink: BodySink | undefined = undefined;
 
-  constructor(
-    reply: Reply,
-    explain: (error: unknown) => ProxyFailure,
-    lastWord: ((fields: HeaderFields) => HeaderFields) | undefined,
-  ) {
+  constructor(reply: Reply, call: Call, words: LastWords) {
     this.fields = reply.fields;
     this.#reply = reply;
-    this.#explain = explain;
-    this.#lastWord = lastWord;
+    this.#call = call;
+    this.#words = words;
   }
 
   get body(): BodySource {
@@ -105,11 +110,12 @@ class RescuedReply implements Reply, BodySource, BodySink {
   }
 
   trailers(fields: HeaderFields): void {
-    this.#sink?.trailers(this.#lastWord === undefined ? fields : this.#lastWord(fields));
+    const { lastWord } = this.#words;
+    this.#sink?.trailers(lastWord === undefined ? fields : lastWord(this.#call, fields));
   }
 
   abort(error: StreamError): void {
-    const failure = this.#explain(error);
+    const failure = this.#words.explain(error, this.#call);
     if (this.#boundary.isInside) this.#sink?.abort(new StreamError(codeFor(failure), "us", failure.message));
     else this.#sink?.trailers(failureTrailers(failure));
   }

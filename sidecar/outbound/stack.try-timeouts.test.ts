@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { TriedTraces } from "../resilience/tried-traces.ts";
 import type { MethodTraits } from "../routing/snapshot.ts";
 import { type Answer, ScriptedMesh } from "./testing/scripted-mesh.ts";
 
@@ -39,6 +40,19 @@ test("without a deadline the last try is cut as well, and says so", async () => 
   await mesh.clock.advance(600);
   expect(await result).toMatchObject({ status: "4", failure: "try_timeout" });
   expect(mesh.sent.every(({ cancelled }) => cancelled)).toBe(true);
+});
+
+test("a try is not cut when a hop before does the retrying", async () => {
+  const traces = new TriedTraces();
+  traces.noteRetried("0af7651916cd43dd8448eb211c80319c", 0);
+  const mesh = new ScriptedMesh(traces);
+  mesh.serve({ a: [never], b: [ok] }, { traits: unary, policy });
+  const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
+  const result = mesh.call({ "grpc-timeout": "1S", traceparent });
+  await mesh.clock.advance(999);
+  expect(mesh.sent.map(({ endpoint, cancelled }) => [endpoint, cancelled])).toEqual([["a", false]]);
+  await mesh.clock.advance(1);
+  expect(await result).toMatchObject({ failure: "deadline_exceeded" });
 });
 
 test("a try is not cut when the budget has no other", async () => {

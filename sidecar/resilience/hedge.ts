@@ -50,7 +50,7 @@ export function hedge(deps: HedgeDeps): Layer<RoutedCall> {
 /** A retry is a second try already; and where hops before us try again, their tries must not be multiplied. */
 function mayHedge({ route, candidates, attempt, call }: RoutedCall, traces: TriedTraces): boolean {
   if (!route.isIdempotent || candidates.traits?.kind !== "unary" || attempt > 1) return false;
-  return call.previousAttempts === 0 && !traces.wasRetried(call.trace.traceId);
+  return !traces.wasTriedBefore(call);
 }
 
 /** One of the two. */

@@ -142,7 +142,7 @@ class RetriedCall {
   get #mayFollow(): boolean {
     const { call, route, deadlineAtMs } = this.#first;
     if (deadlineAtMs === Number.POSITIVE_INFINITY) return true;
-    const isLast = call.previousAttempts > 0 || this.#retriesMade >= route.policy.retry.retries;
+    const isLast = this.#deps.traces.wasTriedBefore(call) || this.#retriesMade >= route.policy.retry.retries;
     return !isLast && (this.#replay?.isWhole ?? true) && this.#budget.hasOne;
   }
 
@@ -194,7 +194,6 @@ class RetriedCall {
     if (outcome.status === Status.OK) return undefined;
     const { call, route, deadlineAtMs } = this.#first;
     if (call.cancelled !== undefined) return undefined;
-    const { traces } = this.#deps;
     const hasFresh = this.#rememberTry(outcome);
     const decision = decideRetry({
       outcome,
@@ -204,7 +203,7 @@ class RetriedCall {
       hasFresh,
       repeats: this.#repeats,
       isIdempotent: route.isIdempotent,
-      wasTriedBefore: call.previousAttempts > 0 || traces.wasRetried(call.trace.traceId),
+      wasTriedBefore: this.#deps.traces.wasTriedBefore(call),
       isReplayable: this.#replay?.isWhole ?? true,
     });
     const nowMs = this.#deps.clock.nowMs();

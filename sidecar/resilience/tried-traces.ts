@@ -27,8 +27,9 @@ export class TriedTraces {
     remember(this.#retried, traceId, nowMs);
   }
 
-  wasRetried(traceId: string): boolean {
-    return this.#retried.size > 0 && this.#retried.has(traceId);
+  /** A hop before this one has tried `call`, or a call that it is a part of: then that one does the retrying. */
+  wasTriedBefore({ previousAttempts, trace }: Call): boolean {
+    return previousAttempts > 0 || (this.#retried.size > 0 && this.#retried.has(trace.traceId));
   }
 
   /** A call of this trace went out and failed, and this hop has done what it could. */
