@@ -24,6 +24,8 @@ import { tlsHandshakes, tlsOffers } from "./attack/classes/tls.ts";
 import { Player, type Row } from "./attack/play.ts";
 import { Target } from "./attack/target.ts";
 import { warmUp } from "./attack/warm-up.ts";
+import { playToEnd } from "./testing/play-to-end.ts";
+import { say } from "./testing/say.ts";
 
 const classes: readonly AttackClass[] = [
   ...[rapidReset, spreadReset, ...madeYouReset, resetsOnClosed],
@@ -44,12 +46,6 @@ const { values: options } = parseArgs({
     json: { type: "boolean", default: false },
   },
 });
-
-const startMs = performance.now();
-
-function say(text: string): void {
-  process.stderr.write(`${((performance.now() - startMs) / 1000).toFixed(1).padStart(6)} s  ${text}\n`);
-}
 
 function chosen(): readonly AttackClass[] {
   const names = options.class?.split(",");
@@ -91,18 +87,4 @@ async function run(): Promise<{ rows: readonly Row[]; problems: readonly string[
   }
 }
 
-setTimeout(() => {
-  say(`not done within ${limitMs / 1000} s`);
-  process.exit(1);
-}, limitMs).unref();
-
-try {
-  const { rows, problems } = await run();
-  if (options.json) console.log(JSON.stringify({ rows, problems }));
-  else console.table(rows.map(({ problem: _, ...row }) => row));
-  for (const problem of problems) console.error(`attack: ${problem}`);
-  process.exit(problems.length === 0 ? 0 : 1);
-} catch (error) {
-  console.error(`attack: ${error instanceof Error ? error.message : String(error)}`);
-  process.exit(1);
-}
+await playToEnd({ name: "attack", limitMs, isJson: options.json, play: run, shown: ({ problem: _, ...row }) => row });

@@ -12,6 +12,7 @@ import { playJourney } from "./backends/quoter-journey.ts";
 import { findPrograms, startServers } from "./backends/real-servers.ts";
 import { playSteering, type Steering } from "./backends/steering.ts";
 import { startSystem } from "./backends/system.ts";
+import { say } from "./testing/say.ts";
 
 interface Result {
   readonly registry: string;
@@ -31,13 +32,8 @@ const limitMs = 7 * 60_000;
 const endLimitMs = 75_000;
 
 const { values: options } = parseArgs({ options: { json: { type: "boolean", default: false } } });
-const startMs = performance.now();
 const ends: (() => Promise<unknown>)[] = [];
 let isEnding = false;
-
-function say(text: string): void {
-  process.stderr.write(`${((performance.now() - startMs) / 1000).toFixed(1).padStart(6)} s  ${text}\n`);
-}
 
 /** Ends what was started, the last first, and the process with it. */
 async function end(exitCode: number): Promise<void> {

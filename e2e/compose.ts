@@ -8,14 +8,10 @@
 import { parseArgs } from "node:util";
 import { ComposeProject } from "./compose/compose-project.ts";
 import { type ComposeResult, playCompose } from "./compose/play-compose.ts";
+import { say } from "./testing/say.ts";
 
 const { values: options } = parseArgs({ options: { json: { type: "boolean", default: false } } });
-const startMs = performance.now();
 const project = new ComposeProject("ferry-e2e");
-
-function say(text: string): void {
-  process.stderr.write(`${((performance.now() - startMs) / 1000).toFixed(1).padStart(6)} s  ${text}\n`);
-}
 
 function show({ problems: _, ...figures }: ComposeResult): void {
   for (const [name, value] of Object.entries(figures)) console.log(`${name}: ${JSON.stringify(value)}`);

@@ -9,6 +9,8 @@ import { parseArgs } from "node:util";
 import { playIncident, type Row } from "./incidents/incident.ts";
 import { incidents } from "./incidents/incidents.ts";
 import { QueryMesh } from "./incidents/query-mesh.ts";
+import { playToEnd } from "./testing/play-to-end.ts";
+import { say } from "./testing/say.ts";
 
 /** For everything. */
 const limitMs = 240_000;
@@ -23,12 +25,6 @@ if (unknown !== undefined) {
     `e2e:incidents: no incident "${unknown}"; there are ${incidents.map(({ name }) => `"${name}"`).join(", ")}`,
   );
   process.exit(2);
-}
-
-const startMs = performance.now();
-
-function say(text: string): void {
-  process.stderr.write(`${((performance.now() - startMs) / 1000).toFixed(1).padStart(6)} s  ${text}\n`);
 }
 
 async function run(): Promise<{ rows: readonly Row[]; problems: readonly string[] }> {
@@ -53,18 +49,4 @@ async function run(): Promise<{ rows: readonly Row[]; problems: readonly string[
 
 // An exit of ours ends every process of the mesh (query-mesh.ts).
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
-setTimeout(() => {
-  say(`not done within ${limitMs / 1000} s`);
-  process.exit(1);
-}, limitMs).unref();
-
-try {
-  const { rows, problems } = await run();
-  if (options.json) console.log(JSON.stringify({ rows, problems }));
-  else console.table(rows);
-  for (const problem of problems) console.error(`e2e:incidents: ${problem}`);
-  process.exit(problems.length === 0 ? 0 : 1);
-} catch (error) {
-  console.error(`e2e:incidents: ${error instanceof Error ? error.message : String(error)}`);
-  process.exit(1);
-}
+await playToEnd({ name: "e2e:incidents", limitMs, isJson: options.json, play: run, shown: (row) => row });
