@@ -1,8 +1,7 @@
 // The peer of profile `bare`: bare-proxy.ts on its core.
 
-import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { keepOutput, type Peer, runningChild, spawnOnCore, stopChild } from "./peer.ts";
+import { firstLineOf, keepOutput, type Peer, runningChild, spawnOnCore, stopChild } from "./peer.ts";
 
 const program = fileURLToPath(new URL("bare-proxy.ts", import.meta.url));
 
@@ -12,10 +11,7 @@ export const ferryBare: Peer = {
   async start({ backendPort, core }) {
     const child = spawnOnCore(core, [process.execPath, program, String(backendPort)]);
     const said = keepOutput(child);
-    const first = await new Promise<string | undefined>((resolve) => {
-      createInterface({ input: child.stdout! }).once("line", resolve);
-      child.once("exit", () => resolve(undefined));
-    });
+    const first = await firstLineOf(child);
     if (first === undefined) {
       await stopChild(child);
       throw new Error(`the bare proxy did not start: ${said()}`);

@@ -5,13 +5,11 @@
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { keepOutput, type Peer, type PeerParams, runningChild, spawnOnCore, stopChild } from "./peer.ts";
+import { firstLineOf, keepOutput, type Peer, type PeerParams, runningChild, spawnOnCore, stopChild } from "./peer.ts";
 
 const main = fileURLToPath(new URL("../../sidecar/main.ts", import.meta.url));
 const descriptors = fileURLToPath(new URL("../../proto/released/v0.1.0.binpb", import.meta.url));
-const startLimitMs = 15_000;
 
 interface Ready {
   readonly event: string;
@@ -46,13 +44,8 @@ async function startSidecar({ backendPort, folder, core }: PeerParams, config: R
     FERRY_DESCRIPTORS: descriptors,
   });
   const said = keepOutput(child);
-  const ready = await new Promise<Ready | undefined>((resolve) => {
-    const timer = setTimeout(() => resolve(undefined), startLimitMs);
-    createInterface({ input: child.stdout! }).once("line", (line) => resolve(JSON.parse(line) as Ready));
-    child.once("exit", () => resolve(undefined));
-    child.once("exit", () => clearTimeout(timer));
-  });
-  const address = ready?.outbound;
+  const line = await firstLineOf(child);
+  const address = line === undefined ? undefined : (JSON.parse(line) as Ready).outbound;
   if (address === undefined) {
     await stopChild(child);
     throw new Error(`the sidecar did not become ready: ${said()}`);

@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
+import { createInterface } from "node:readline";
 
 export interface PeerParams {
   readonly backendPort: number;
@@ -76,6 +77,18 @@ export function runningChild(child: ChildProcess, port: number): RunningPeer {
 function rssMbOf(child: ChildProcess): number {
   const status = readFileSync(`/proc/${child.pid}/status`, "utf8");
   return Math.round(Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 102.4) / 10;
+}
+
+/** The first line that a child writes to stdout; undefined when it ends before that, or says nothing for 15 s. */
+export function firstLineOf(child: ChildProcess): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(undefined), startLimitMs);
+    createInterface({ input: child.stdout! }).once("line", resolve);
+    child.once("exit", () => {
+      clearTimeout(timer);
+      resolve(undefined);
+    });
+  });
 }
 
 /** User and system time of a child on Linux, to the 10 ms that the kernel counts in. */
