@@ -1,6 +1,6 @@
 // The joints of the two stacks. A layer is a function that is built once and called for every call; `stack` puts
-// layers together, outermost first, so that the list reads as a call travels. Its type checks each joint: a layer in the
-// wrong place does not compile.
+// layers together, outermost first, so that the list reads as a call travels. Its type checks each joint: a layer in
+// the wrong place does not compile.
 //
 // A layer that only looks at the head returns `next(call)`; `async` costs half a microsecond and is for layers that
 // must wait. Generic layers would blind the check: type each layer to its stage.
