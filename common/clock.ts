@@ -1,6 +1,8 @@
 // The one door to time. Decisions take `nowMs` as a number; code that must wait takes a Clock, so that a test can
 // advance time instead of sleeping. Only this file calls `performance.now`, `Date.now` and `setTimeout`.
 
+import { maxWheelDelayMs, TimerWheel } from "./timer-wheel.ts";
+
 /** A pending timer; `cancel` is idempotent. */
 export interface Timer {
   cancel(): void;
@@ -18,10 +20,21 @@ export interface Clock {
   after(delayMs: number, callback: () => void, holdsProcess?: boolean): Timer;
 }
 
+let wheelTimer: NodeJS.Timeout | undefined;
+const wheel = new TimerWheel({
+  nowMs: () => performance.now(),
+  wakeAfter(delayMs, wake) {
+    clearTimeout(wheelTimer);
+    wheelTimer = setTimeout(wake, Math.ceil(delayMs));
+    wheelTimer.unref();
+  },
+});
+
 export const systemClock: Clock = {
   nowMs: () => performance.now(),
   wallMs: () => Date.now(),
   after(delayMs, callback, holdsProcess = false) {
+    if (!holdsProcess && delayMs > 0 && delayMs <= maxWheelDelayMs) return wheel.add(delayMs, callback);
     const timer = setTimeout(callback, delayMs);
     if (!holdsProcess) timer.unref();
     return { cancel: () => clearTimeout(timer) };
