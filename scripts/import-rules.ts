@@ -17,6 +17,8 @@ export interface Zone {
 const vocabulary = [
   "sidecar/call.ts",
   "sidecar/stack.ts",
+  "sidecar/pending-reply.ts",
+  "sidecar/reply-fields.ts",
   "sidecar/failure.ts",
   "sidecar/decision.ts",
   "sidecar/priority.ts",
@@ -46,7 +48,7 @@ export const zones: readonly Zone[] = [
   { path: "sidecar/http2", may: ["common"], why: "a protocol library that knows nothing of a mesh" },
   {
     path: "sidecar/grpc",
-    may: [...wire, "sidecar/failure.ts"],
+    may: [...wire, "sidecar/failure.ts", "sidecar/pending-reply.ts"],
     mayTypes: vocabulary,
     why: "gRPC's meaning of fields, on top of HTTP/2",
   },

@@ -12,6 +12,8 @@ import { MessageBoundary } from "./grpc/message-boundary.ts";
 import type { BodySink, BodySource } from "./http2/body.ts";
 import { ErrorCode, StreamError } from "./http2/error-code.ts";
 import { fieldValue, type HeaderFields } from "./http2/header-field.ts";
+import { PendingReply, type ReplyWaiter } from "./pending-reply.ts";
+import { withFields } from "./reply-fields.ts";
 import type { Layer } from "./stack.ts";
 
 /** What a reply's last fields, trailers or the header of a Trailers-Only reply, become before they leave. */
@@ -32,15 +34,14 @@ export function rescue(
     lastWord,
   };
   return (next) =>
-    async function rescue(call) {
+    function rescue(call) {
+      const rescued = new RescuedCall(call, words);
       try {
-        const reply = await next(call);
-        if (!call.isGrpc || !isGrpcReply(reply)) return reply;
-        if (!reply.endsWithHead) return new RescuedReply(reply, call, words);
-        return lastWord === undefined ? reply : withFields(reply, lastWord(call, reply.fields));
+        next(call).tell(rescued);
       } catch (error) {
-        return failureReply(words.explain(error, call), call.isGrpc, fieldValue(call.fields, ":method") === "HEAD");
+        rescued.failed(error);
       }
+      return rescued.pending;
     };
 }
 
@@ -50,9 +51,30 @@ interface LastWords {
   readonly lastWord: LastWord | undefined;
 }
 
-function withFields(reply: Reply, fields: HeaderFields): Reply {
-  if (fields === reply.fields) return reply;
-  return { fields, endsWithHead: true, body: reply.body, onEnd: (listener) => reply.onEnd(listener) };
+/** A call that will have a reply, whatever happens. */
+class RescuedCall implements ReplyWaiter {
+  readonly pending = new PendingReply();
+  readonly #call: Call;
+  readonly #words: LastWords;
+
+  constructor(call: Call, words: LastWords) {
+    this.#call = call;
+    this.#words = words;
+  }
+
+  replied(reply: Reply): void {
+    const call = this.#call;
+    const { lastWord } = this.#words;
+    if (!call.isGrpc || !isGrpcReply(reply)) this.pending.replied(reply);
+    else if (!reply.endsWithHead) this.pending.replied(new RescuedReply(reply, call, this.#words));
+    else this.pending.replied(lastWord === undefined ? reply : withFields(reply, lastWord(call, reply.fields)));
+  }
+
+  failed(error: unknown): void {
+    const call = this.#call;
+    const isHead = fieldValue(call.fields, ":method") === "HEAD";
+    this.pending.replied(failureReply(this.#words.explain(error, call), call.isGrpc, isHead));
+  }
 }
 
 /** An answer of something else than gRPC, as a load balancer's 503 page: the caller's library knows what it means. */

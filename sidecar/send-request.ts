@@ -11,6 +11,7 @@ import type { ReplyListener } from "./http2/client.ts";
 import { ErrorCode, type StreamError } from "./http2/error-code.ts";
 import type { HeaderFields } from "./http2/header-field.ts";
 import type { RequestSender } from "./http2/request-sender.ts";
+import { PendingReply } from "./pending-reply.ts";
 
 /** A request on its way: where to, and what. */
 export interface OutgoingRequest {
@@ -23,51 +24,36 @@ export interface OutgoingRequest {
   readonly clock: Clock;
 }
 
-/**
- * Resolves with the reply when its header is there; rejects with a ProxyFailure when none will come. `cancel` ends this
- * request and not the call.
- */
+/** Fails with a ProxyFailure when no reply will come. `cancel` ends this request and not the call. */
 export function sendRequest(
   sender: RequestSender,
   call: Call,
   request: OutgoingRequest,
   cancel?: TryCancellation,
-): Promise<Reply> {
+): PendingReply {
   const cancelled = call.cancelled ?? cancel?.cancelled;
-  if (cancelled !== undefined) return Promise.reject(cancelled);
-  return new Promise((resolve, reject) => {
-    const reply = new UpstreamReply({ call, cancel, clock: request.clock, resolve, reject });
-    const { host, port, connectTimeoutMs, fields, body } = request;
-    const stream = sender.request(host, port, connectTimeoutMs, fields, body, reply);
-    call.onCancel(() => stream.cancel(ErrorCode.CANCEL));
-    cancel?.onCancel(() => stream.cancel(ErrorCode.CANCEL));
-  });
-}
-
-interface UpstreamReplyParams {
-  readonly call: Call;
-  readonly cancel: TryCancellation | undefined;
-  readonly clock: Clock;
-  readonly resolve: (reply: Reply) => void;
-  readonly reject: (error: unknown) => void;
+  if (cancelled !== undefined) return PendingReply.withError(cancelled);
+  const reply = new UpstreamReply(call, cancel, request.clock);
+  const { host, port, connectTimeoutMs, fields, body } = request;
+  const stream = sender.request(host, port, connectTimeoutMs, fields, body, reply);
+  call.onCancel(() => stream.cancel(ErrorCode.CANCEL));
+  cancel?.onCancel(() => stream.cancel(ErrorCode.CANCEL));
+  return reply.pending;
 }
 
 class UpstreamReply implements Reply, ReplyListener {
   readonly #call: Call;
   readonly #cancel: TryCancellation | undefined;
   readonly #clock: Clock;
-  readonly #resolve: (reply: Reply) => void;
-  readonly #reject: (error: unknown) => void;
+  readonly pending = new PendingReply();
   #head: { readonly fields: HeaderFields; readonly end: boolean; readonly body: BodySource } | undefined = undefined;
   #outcome: Outcome | undefined = undefined;
   #listeners: ((outcome: Outcome) => void)[] = [];
 
-  constructor({ call, cancel, clock, resolve, reject }: UpstreamReplyParams) {
+  constructor(call: Call, cancel: TryCancellation | undefined, clock: Clock) {
     this.#call = call;
     this.#cancel = cancel;
     this.#clock = clock;
-    this.#resolve = resolve;
-    this.#reject = reject;
   }
 
   get fields(): HeaderFields {
@@ -94,16 +80,18 @@ class UpstreamReply implements Reply, ReplyListener {
 
   head(fields: HeaderFields, end: boolean, body: BodySource): void {
     this.#head = { fields, end, body };
-    this.#resolve(this);
+    // A header that is all is told together with its verdict, in `ended`.
+    if (!end) this.pending.replied(this);
   }
 
   failed(error: StreamError): void {
-    this.#reject(this.#failureOf(error, whereOf(this.#call)));
+    this.pending.failed(this.#failureOf(error, whereOf(this.#call)));
   }
 
   ended(trailers: HeaderFields | undefined, error: StreamError | undefined): void {
     if (this.#head === undefined) return;
     this.#outcome = this.#verdict(trailers, error);
+    if (this.#head.end) this.pending.replied(this);
     const listeners = this.#listeners;
     this.#listeners = [];
     for (const listener of listeners) listener(this.#outcome);

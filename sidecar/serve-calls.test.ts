@@ -5,6 +5,7 @@ import { emptyBody } from "./http2/body.ts";
 import { ErrorCode, StreamError } from "./http2/error-code.ts";
 import { HeaderField } from "./http2/header-field.ts";
 import type { ServerStream } from "./http2/server.ts";
+import { PendingReply } from "./pending-reply.ts";
 import { serveCalls } from "./serve-calls.ts";
 
 /** Serves one call that is never answered; the caller resets it after so many milliseconds. */
@@ -29,7 +30,9 @@ async function abandonedCall(afterMs: number, header: Record<string, string>) {
   const calls = serveCalls(
     (call) => {
       started.push(call);
-      return new Promise((_, reject) => call.onCancel(reject));
+      const pending = new PendingReply();
+      call.onCancel((failure) => pending.failed(failure));
+      return pending;
     },
     { nowMs: () => clock.nowMs(), randomHex: () => "0", sampleNew: () => false },
   );

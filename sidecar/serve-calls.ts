@@ -8,6 +8,7 @@ import { ProxyFailure } from "./failure.ts";
 import { ErrorCode } from "./http2/error-code.ts";
 import { HeaderField, type HeaderFields } from "./http2/header-field.ts";
 import type { ServerStream } from "./http2/server.ts";
+import type { ReplyWaiter } from "./pending-reply.ts";
 import { type CallSources, ReceivedCall } from "./received-call.ts";
 import type { Service } from "./stack.ts";
 
@@ -44,11 +45,7 @@ export function serveCalls(
       const gone = new ProxyFailure("cancelled", "", `caller went away: ${error.message}`);
       call.cancel(atDeadline(gone, call, sources.nowMs()));
     });
-    service(call).then(
-      (reply) => sendReply(stream, call, reply),
-      // Only a stack without `rescue` gets here; the caller must not hang for it.
-      () => stream.reset(ErrorCode.INTERNAL_ERROR),
-    );
+    service(call).tell(new Answer(stream, call));
   }
 
   return {
@@ -62,13 +59,29 @@ export function serveCalls(
 
 const continueFields: HeaderFields = [new HeaderField(":status", "100")];
 
-function sendReply(stream: ServerStream, call: ReceivedCall, reply: Reply): void {
-  // The stream is gone.
-  if (call.informed === undefined) {
-    reply.body.cancel(ErrorCode.CANCEL);
-    return;
+/** Where a call's reply goes: back out. */
+class Answer implements ReplyWaiter {
+  readonly #stream: ServerStream;
+  readonly #call: ReceivedCall;
+
+  constructor(stream: ServerStream, call: ReceivedCall) {
+    this.#stream = stream;
+    this.#call = call;
   }
-  call.informed = undefined;
-  stream.respond(reply.fields, reply.endsWithHead);
-  if (!reply.endsWithHead) stream.sendBody(reply.body);
+
+  replied(reply: Reply): void {
+    // The stream is gone.
+    if (this.#call.informed === undefined) {
+      reply.body.cancel(ErrorCode.CANCEL);
+      return;
+    }
+    this.#call.informed = undefined;
+    this.#stream.respond(reply.fields, reply.endsWithHead);
+    if (!reply.endsWithHead) this.#stream.sendBody(reply.body);
+  }
+
+  /** Only a stack without `rescue` gets here; the caller must not hang for it. */
+  failed(): void {
+    this.#stream.reset(ErrorCode.INTERNAL_ERROR);
+  }
 }

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import type { Call, EndpointCall, Reply, RoutedCall } from "./call.ts";
+import { PendingReply } from "./pending-reply.ts";
 import { type Layer, type Service, stack } from "./stack.ts";
 
 const reply = {} as Reply;
@@ -16,7 +17,7 @@ const shed: Layer<Call> = named("shed", (call) => call);
 const route: Layer<Call, RoutedCall> = named("route", () => ({}) as RoutedCall);
 const retry: Layer<RoutedCall> = named("retry", (routed) => routed);
 const balance: Layer<RoutedCall, EndpointCall> = named("balance", () => ({}) as EndpointCall);
-const dial: Service<EndpointCall> = () => Promise.resolve(reply);
+const dial: Service<EndpointCall> = () => PendingReply.withReply(reply);
 
 test("a call passes the layers in the order of the list", async () => {
   const service = stack(shed, route, retry, balance, dial);

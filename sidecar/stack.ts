@@ -2,12 +2,12 @@
 // layers together, outermost first, so that the list reads as a call travels. Its type checks each joint: a layer in
 // the wrong place does not compile.
 //
-// A layer that only looks at the head returns `next(call)`; `async` costs half a microsecond and is for layers that
-// must wait. Generic layers would blind the check: type each layer to its stage.
+// A layer that only looks at the head returns `next(call)`; what else it may return is in pending-reply.ts. Generic
+// layers would blind the check: type each layer to its stage.
 
-import type { Reply } from "./call.ts";
+import type { PendingReply } from "./pending-reply.ts";
 
-export type Service<C> = (call: C) => Promise<Reply>;
+export type Service<C> = (call: C) => PendingReply;
 export type Layer<In, Out = In> = (next: Service<Out>) => Service<In>;
 
 type AnyLayer = Layer<never, unknown>;

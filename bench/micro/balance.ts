@@ -8,6 +8,7 @@ import { systemClock } from "../../common/clock.ts";
 import { seededRandom } from "../../common/random.ts";
 import type { RoutedCall } from "../../sidecar/call.ts";
 import type { Endpoint } from "../../sidecar/discovery/registry.ts";
+import { PendingReply } from "../../sidecar/pending-reply.ts";
 import { balance } from "../../sidecar/resilience/balance.ts";
 import { EndpointStates } from "../../sidecar/resilience/endpoint-states.ts";
 import { HashTables } from "../../sidecar/resilience/hash-table.ts";
@@ -72,7 +73,7 @@ function pickNs(pool: Pool, pick: Picker): number {
 
 function layerNs(endpoints: readonly Endpoint[]): number {
   const states = new EndpointStates();
-  const reply = Promise.resolve(undefined as never);
+  const reply = new PendingReply();
   const service = balance({ states, clock: systemClock, random })(() => reply);
   for (const endpoint of endpoints) states.of(endpoint).load.replied(10 * random(), systemClock.nowMs());
   const routed = {

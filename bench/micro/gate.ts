@@ -7,6 +7,7 @@ import { systemClock } from "../../common/clock.ts";
 import type { EndpointCall, Outcome, Reply, RoutedCall } from "../../sidecar/call.ts";
 import type { Endpoint } from "../../sidecar/discovery/registry.ts";
 import { emptyBody } from "../../sidecar/http2/body.ts";
+import { PendingReply } from "../../sidecar/pending-reply.ts";
 import { EndpointStates } from "../../sidecar/resilience/endpoint-states.ts";
 import { gate } from "../../sidecar/resilience/gate.ts";
 import { UsableEndpoints } from "../../sidecar/resilience/usable-endpoints.ts";
@@ -25,7 +26,7 @@ const target: EndpointCall = { routed, endpoint: endpoints[0]! };
 
 const ok: Outcome = { status: 0, httpStatus: 200, failure: undefined };
 const reply: Reply = { fields: [], endsWithHead: false, body: emptyBody, onEnd: (listener) => listener(ok) };
-const last: Service<EndpointCall> = () => Promise.resolve(reply);
+const last: Service<EndpointCall> = () => PendingReply.withReply(reply);
 
 function ejectOne(states: EndpointStates, endpoint: Endpoint): EndpointStates {
   const state = states.of(endpoint);
@@ -37,20 +38,20 @@ function gated(states: EndpointStates): Service<EndpointCall> {
   return gate({ states, clock: systemClock, random: Math.random, onAdmissionChange() {} })(last);
 }
 
-async function empty(call: EndpointCall): Promise<Reply> {
-  const its = await last(call);
-  its.onEnd((outcome) => void (outcome.status === call.endpoint.weight));
+function empty(call: EndpointCall): PendingReply {
+  const its = last(call);
+  its.tell({
+    replied: (reply) => reply.onEnd((outcome) => void (outcome.status === call.endpoint.weight)),
+    failed() {},
+  });
   return its;
 }
 
-async function bestNs(rounds: number, run: () => unknown, isAsync: boolean): Promise<number> {
+function bestNs(rounds: number, run: () => unknown): number {
   let best = Number.POSITIVE_INFINITY;
   for (let attempt = 0; attempt < 5; attempt++) {
     const began = process.cpuUsage();
-    for (let i = 0; i < rounds; i++) {
-      const result = run();
-      if (isAsync) await result;
-    }
+    for (let i = 0; i < rounds; i++) run();
     best = Math.min(best, (process.cpuUsage(began).user * 1_000) / rounds);
   }
   return best;
@@ -59,7 +60,7 @@ async function bestNs(rounds: number, run: () => unknown, isAsync: boolean): Pro
 const healthy = new UsableEndpoints(new EndpointStates());
 const oneOut = new UsableEndpoints(ejectOne(new EndpointStates(), endpoints[3]!));
 const tries: [string, Service<EndpointCall>][] = [
-  ["empty async layer", empty],
+  ["empty layer", empty],
   ["gate", gated(new EndpointStates())],
   ["gate while another endpoint is out", gated(ejectOne(new EndpointStates(), endpoints[3]!))],
 ];
@@ -69,8 +70,16 @@ for (const [name, usable] of [
   ["usable endpoints, nobody out", healthy],
   ["usable endpoints, 1 of 10 out", oneOut],
 ] as const) {
-  console.log(`${(await bestNs(1_000_000, () => usable.of(routed, 5), false)).toFixed(1).padStart(8)} ns  ${name}`);
+  console.log(
+    `${bestNs(1_000_000, () => usable.of(routed, 5))
+      .toFixed(1)
+      .padStart(8)} ns  ${name}`,
+  );
 }
 for (const [name, service] of tries) {
-  console.log(`${(await bestNs(300_000, () => service(target), true)).toFixed(1).padStart(8)} ns  ${name}`);
+  console.log(
+    `${bestNs(300_000, () => service(target))
+      .toFixed(1)
+      .padStart(8)} ns  ${name}`,
+  );
 }

@@ -7,6 +7,7 @@ import { systemClock } from "../../common/clock.ts";
 import type { RoutedCall } from "../../sidecar/call.ts";
 import { emptyBody } from "../../sidecar/http2/body.ts";
 import { HeaderField } from "../../sidecar/http2/header-field.ts";
+import { PendingReply } from "../../sidecar/pending-reply.ts";
 import { ReceivedCall } from "../../sidecar/received-call.ts";
 import { earlyRefusal } from "../../sidecar/resilience/early-refusal.ts";
 import { LatencyWindows, observeLatency } from "../../sidecar/resilience/latency-windows.ts";
@@ -17,7 +18,7 @@ const rounds = 1_000_000;
 const path = "/quoter.query.v1.QuoteQueryService/GetQuote";
 const clock = systemClock;
 const windows = new LatencyWindows();
-const never = new Promise<never>(() => {});
+const never = new PendingReply();
 const layer = earlyRefusal(windows, clock)(() => never);
 const ok = { status: 0, httpStatus: 200, failure: undefined };
 

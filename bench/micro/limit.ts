@@ -7,6 +7,7 @@ import { seededRandom } from "../../common/random.ts";
 import type { Call, Outcome, Reply, RoutedCall } from "../../sidecar/call.ts";
 import { emptyBody } from "../../sidecar/http2/body.ts";
 import { InboundRules } from "../../sidecar/inbound/inbound-rules.ts";
+import { PendingReply } from "../../sidecar/pending-reply.ts";
 import { Priority } from "../../sidecar/priority.ts";
 import { CallLimits, limit } from "../../sidecar/resilience/limit.ts";
 import { adaptiveLimit } from "../../sidecar/resilience/limit-adaptive.ts";
@@ -24,7 +25,7 @@ const random = seededRandom(1);
 const path = "/quoter.query.v1.QuoteQueryService/GetQuote";
 const ok: Outcome = { status: 0, httpStatus: 200, failure: undefined };
 const reply: Reply = { fields: [], endsWithHead: true, body: emptyBody, onEnd: (listener) => listener(ok) };
-const replied = Promise.resolve(reply);
+const replied = PendingReply.withReply(reply);
 
 const decision = resolveRoute(compileRouteTable(quoterSnapshot()), path, [], random)!;
 const call = { path, priority: Priority.default, source: "web", notes: {}, onCancel() {} } as unknown as Call;
@@ -47,18 +48,18 @@ const adaptive = (rules: InboundRules) =>
   adaptiveLimit({ placesOf: (itsPath) => rules.of(itsPath).adaptive, maxPending: () => 0, clock, random })(last);
 const inbound = inboundLimit({ own: off.total, maxPending: () => 0, clock, random })(last);
 
-async function bestNs<C>(service: Service<C>, itsCall: C): Promise<number> {
+function bestNs<C>(service: Service<C>, itsCall: C): number {
   let best = Number.POSITIVE_INFINITY;
   for (let attempt = 0; attempt < 5; attempt++) {
     const beganAt = process.hrtime.bigint();
-    for (let i = 0; i < rounds; i++) await service(itsCall);
+    for (let i = 0; i < rounds; i++) service(itsCall);
     best = Math.min(best, Number(process.hrtime.bigint() - beganAt) / rounds);
   }
   return best;
 }
 
 const outbound = limit({ limits: new CallLimits(), clock, random })(lastRouted);
-const cases: readonly [string, () => Promise<number>][] = [
+const cases: readonly [string, () => number][] = [
   ["no layer", () => bestNs(last, call)],
   ["shed", () => bestNs(shed(10_000, { clock, random })(last), call)],
   ["limit (outbound)", () => bestNs(outbound, routed)],
@@ -70,9 +71,9 @@ const cases: readonly [string, () => Promise<number>][] = [
 ];
 
 console.log(`${cpus()[0]?.model}, ${availableParallelism()} cores, Node ${process.version}`);
-const base = await cases[0]![1]();
+const base = cases[0]![1]();
 console.log(`${"no layer".padEnd(24)} ${base.toFixed(0).padStart(5)} ns a call`);
 for (const [name, run] of cases.slice(1)) {
-  const ns = await run();
+  const ns = run();
   console.log(`${name.padEnd(24)} ${`+${(ns - base).toFixed(0)}`.padStart(5)} ns`);
 }

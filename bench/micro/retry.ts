@@ -4,9 +4,10 @@
 
 import { systemClock } from "../../common/clock.ts";
 import { randomHex, systemRandom } from "../../common/random.ts";
-import type { Outcome, Reply, RoutedCall } from "../../sidecar/call.ts";
+import type { Outcome, RoutedCall } from "../../sidecar/call.ts";
 import type { BodySink, BodySource } from "../../sidecar/http2/body.ts";
 import { HeaderField } from "../../sidecar/http2/header-field.ts";
+import { PendingReply, type ReplyWaiter } from "../../sidecar/pending-reply.ts";
 import { ReceivedCall } from "../../sidecar/received-call.ts";
 import { retry } from "../../sidecar/resilience/retry.ts";
 import { RetryBudgets } from "../../sidecar/resilience/retry-budgets.ts";
@@ -15,6 +16,7 @@ import { defaultCallPolicy } from "../../sidecar/routing/policy/call-policy.ts";
 import type { RouteDecision } from "../../sidecar/routing/route-table.ts";
 import { compileRouteTable, resolveRoute } from "../../sidecar/routing/route-table.ts";
 import { quoterSnapshot } from "../../sidecar/routing/testing-chain.ts";
+import type { Service } from "../../sidecar/stack.ts";
 
 const calls = 200_000;
 const message = Buffer.alloc(64);
@@ -32,10 +34,20 @@ const replyBody: BodySource = {
   cancel() {},
 };
 
-async function answer(routed: RoutedCall): Promise<Reply> {
+function answer(routed: RoutedCall): PendingReply {
   routed.body.attach(sink);
-  return { fields: head, endsWithHead: false, body: replyBody, onEnd: (listener) => listener(ok) };
+  return PendingReply.withReply({
+    ...{ fields: head, endsWithHead: false, body: replyBody },
+    onEnd: (listener) => listener(ok),
+  });
 }
+
+const taker: ReplyWaiter = {
+  replied: (reply) => reply.body.attach(sink),
+  failed(error) {
+    throw error;
+  },
+};
 
 const layer = retry({
   ...{
@@ -59,7 +71,7 @@ function decisionWith(isIdempotent: boolean, hold: "headers" | "message"): Route
   };
 }
 
-async function bestNs(service: (routed: RoutedCall) => Promise<Reply>, decision: RouteDecision): Promise<number> {
+function bestNs(service: Service<RoutedCall>, decision: RouteDecision): number {
   const sources = { nowMs: () => 0, randomHex, sampleNew: () => false };
   const request = { fields, body: requestBody, endsWithHead: false, peer: undefined };
   const call = new ReceivedCall(request, sources);
@@ -76,8 +88,7 @@ async function bestNs(service: (routed: RoutedCall) => Promise<Reply>, decision:
         tried: [],
         cancel: undefined,
       };
-      const reply = await service({ call, route, candidates, ...rest });
-      reply.body.attach(sink);
+      service({ call, route, candidates, ...rest }).tell(taker);
     }
     const { user, system } = process.cpuUsage(before);
     best = Math.min(best, ((user + system) * 1_000) / calls);
@@ -93,6 +104,6 @@ const cases: [string, RouteDecision, boolean][] = [
 ];
 const service = layer(answer);
 for (const [name, decision, isOn] of cases) {
-  const ns = await bestNs(isOn ? service : answer, decision);
+  const ns = bestNs(isOn ? service : answer, decision);
   console.log(`${name.padEnd(46)} ${ns.toFixed(0).padStart(6)} ns`);
 }

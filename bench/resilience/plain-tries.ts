@@ -5,7 +5,8 @@
 import type { EndpointCall, Reply, RoutedCall } from "../../sidecar/call.ts";
 import type { BodySource } from "../../sidecar/http2/body.ts";
 import { noFields } from "../../sidecar/http2/header-field.ts";
-import type { Layer } from "../../sidecar/stack.ts";
+import { PendingReply } from "../../sidecar/pending-reply.ts";
+import type { Layer, Service } from "../../sidecar/stack.ts";
 import type { Answer } from "./modelled-reply.ts";
 import { readReply, statusOf } from "./simulated-call.ts";
 
@@ -13,21 +14,25 @@ import { readReply, statusOf } from "./simulated-call.ts";
 export function plainTries(retries: number): Layer<RoutedCall, EndpointCall> {
   let turn = 0;
   return (next) =>
-    async function plainTries(routed) {
-      const endpoints = routed.candidates.targets[0]!.endpoints;
-      for (let attempt = 1; ; attempt++) {
-        const endpoint = endpoints[turn++ % endpoints.length]!;
-        routed.call.notes.endpoint = endpoint;
-        routed.call.notes.attempts = attempt;
-        const isLast = attempt > retries || routed.call.cancelled !== undefined;
-        try {
-          const answer = await readReply(await next({ routed, endpoint }));
-          if (isLast || statusOf(answer) === 0) return replyOf(answer, statusOf(answer));
-        } catch (error) {
-          if (isLast || routed.call.cancelled !== undefined) throw error;
-        }
-      }
+    function plainTries(routed) {
+      return PendingReply.from(tryInTurn(routed, next));
     };
+
+  async function tryInTurn(routed: RoutedCall, next: Service<EndpointCall>): Promise<Reply> {
+    const endpoints = routed.candidates.targets[0]!.endpoints;
+    for (let attempt = 1; ; attempt++) {
+      const endpoint = endpoints[turn++ % endpoints.length]!;
+      routed.call.notes.endpoint = endpoint;
+      routed.call.notes.attempts = attempt;
+      const isLast = attempt > retries || routed.call.cancelled !== undefined;
+      try {
+        const answer = await readReply(await next({ routed, endpoint }));
+        if (isLast || statusOf(answer) === 0) return replyOf(answer, statusOf(answer));
+      } catch (error) {
+        if (isLast || routed.call.cancelled !== undefined) throw error;
+      }
+    }
+  }
 }
 
 function replyOf({ head, message, trailers }: Answer, status: number): Reply {

@@ -7,6 +7,7 @@ import {
   ServerReflectionResponseSchema,
 } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { localCall, ReplyReader, ScriptedBody } from "../grpc/testing/local-call.ts";
+import { PendingReply } from "../pending-reply.ts";
 import { answerLocally, edgeMethods } from "./edge.ts";
 import { edgeHealth } from "./edge-health.ts";
 import { edgeReflection, type ReachableFiles } from "./edge-reflection.ts";
@@ -42,7 +43,7 @@ async function ask(questions: readonly Question[], version = "v1", reachable = s
     body.message(ServerReflectionRequestSchema, create(ServerReflectionRequestSchema, { messageRequest }));
   }
   const call = localCall(`/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`, body.end());
-  const passedOn = () => Promise.reject(new Error("passed on"));
+  const passedOn = () => PendingReply.withError(new Error("passed on"));
   const reader = new ReplyReader(await edge(passedOn)(call), ServerReflectionResponseSchema);
   return (await reader.until(({ ended }) => ended !== undefined)).messages;
 }
@@ -101,7 +102,7 @@ describe("the edge layer", () => {
   const edge = answerLocally({
     health: { isReady: () => true, services: () => [], isServing: () => undefined, onChange: () => () => {} },
     reflection: { reachable: () => [] },
-  })((call) => Promise.reject(new Error(`passed on ${call.path}`)));
+  })((call) => PendingReply.withError(new Error(`passed on ${call.path}`)));
 
   test("passes every other path on", async () => {
     for (const path of ["/quoter.query.v1.QuoteQueryService/GetQuote", "/grpc.channelz.v1.Channelz/GetServer", "/"]) {

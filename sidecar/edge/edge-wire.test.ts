@@ -13,6 +13,7 @@ import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflec
 import type { Call } from "../call.ts";
 import { reflect } from "../descriptors/reflect.ts";
 import { ProxyFailure } from "../failure.ts";
+import { PendingReply } from "../pending-reply.ts";
 import { rescue } from "../rescue.ts";
 import { deadline } from "../resilience/deadline.ts";
 import { serveCalls } from "../serve-calls.ts";
@@ -25,7 +26,7 @@ import { answerLocally } from "./edge.ts";
 const serving = new Map([["a.A", true]]);
 const watchers = new Set<() => void>();
 const nowhere: Service<Call> = (call) =>
-  Promise.reject(new ProxyFailure("no_route", "test", `nothing at ${call.path}`));
+  PendingReply.withError(new ProxyFailure("no_route", "test", `nothing at ${call.path}`));
 let listening: Listening;
 let pool: Pool;
 let baseUrl: string;

@@ -2,8 +2,9 @@
 // deadline and shed, so the gateway's own answers keep the same limits. Reflection is loaded when it is first asked:
 // the protobuf library costs 30 MB that a gateway which is only probed need not have.
 
-import type { Call } from "../call.ts";
+import type { Call, Reply } from "../call.ts";
 import { ProxyFailure } from "../failure.ts";
+import { PendingReply } from "../pending-reply.ts";
 import type { Layer, Service } from "../stack.ts";
 import { type EdgeHealthSource, edgeHealth } from "./edge-health.ts";
 import type { EdgeReflectionSource } from "./edge-reflection.ts";
@@ -26,7 +27,7 @@ export function answerLocally(deps: EdgeDeps): Layer<Call> {
   const health = edgeHealth(deps.health);
   let reflection: Promise<ReadonlyMap<string, Service<Call>>> | undefined;
 
-  async function answer(call: Call): ReturnType<Service<Call>> {
+  async function answer(call: Call): Promise<Reply> {
     if (!call.isGrpc) throw new ProxyFailure("bad_request", "gateway", `${call.path} is answered to gRPC only`);
     if (!edgeMethods.has(call.path)) throw new ProxyFailure("no_route", "gateway", `there is no method ${call.path}`);
     const own = health.get(call.path);
@@ -37,7 +38,9 @@ export function answerLocally(deps: EdgeDeps): Layer<Call> {
 
   return (next) =>
     function answerLocally(call) {
-      return call.path.startsWith("/grpc.") && ownServices.test(call.path) ? answer(call) : next(call);
+      return call.path.startsWith("/grpc.") && ownServices.test(call.path)
+        ? PendingReply.from(answer(call))
+        : next(call);
     };
 }
 

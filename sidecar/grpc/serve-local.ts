@@ -8,6 +8,7 @@
 import type { Call, Outcome, Reply } from "../call.ts";
 import { emptyBody } from "../http2/body.ts";
 import { HeaderField, type HeaderFields } from "../http2/header-field.ts";
+import { PendingReply } from "../pending-reply.ts";
 import type { Service } from "../stack.ts";
 import { LocalStreamReply } from "./local-stream-reply.ts";
 import { prefixMessage } from "./message-frames.ts";
@@ -53,9 +54,10 @@ export function localMethod(codec: LocalCodec<string, unknown, unknown>, handler
     const requests = call.endsWithHead ? undefined : new RequestMessages(call.body);
     if (codec.methodKind === "unary") {
       const handle = handler as Unary<unknown, unknown>;
-      return serveUnary(call, requests, async (context) => encode(await handle(await one(requests, decode), context)));
+      const run = async (context: LocalContext) => encode(await handle(await one(requests, decode), context));
+      return PendingReply.from(serveUnary(call, requests, run));
     }
-    return Promise.resolve(
+    return PendingReply.withReply(
       new LocalStreamReply(call, async function* run(signal) {
         const context = { call, signal };
         const answers =

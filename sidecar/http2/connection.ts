@@ -269,9 +269,9 @@ export class Connection implements FrameListener, StreamHost, LinkReader, Ending
     if (this.isServer) this.#nuisances.clientReset(this.openedStreams);
     this.streams.delete(id);
     const isRefused = !this.isServer && code === ErrorCode.REFUSED_STREAM && !stream.hasHead;
+    if (!this.isServer) this.#events.slotFree(isRefused); // first: `die` may send again at once
     stream.die(new StreamError(code, "peer", `stream ${id}: reset by the peer with code ${code}`, isRefused));
     if (this.streams.size === 0 && this.ending.isDraining) this.link.mark();
-    if (!this.isServer) this.#events.slotFree(isRefused);
   }
 
   settings(input: Buffer, start: number, stop: number): void {

@@ -6,8 +6,9 @@ import type { Random } from "../../common/random.ts";
 import type { Call, Reply, RoutedCall } from "../call.ts";
 import type { Endpoint } from "../discovery/registry.ts";
 import { ProxyFailure } from "../failure.ts";
-import { HeaderField, type HeaderFields } from "../http2/header-field.ts";
 import { changedFields } from "../outgoing-fields.ts";
+import { PendingReply } from "../pending-reply.ts";
+import { withFields } from "../reply-fields.ts";
 import { type Route, type RouteTable, resolveRoute } from "../routing/route-table.ts";
 import type { Layer } from "../stack.ts";
 import type { Upstreams } from "./upstreams.ts";
@@ -27,30 +28,45 @@ const firstSnapshotTimeoutMs = 2_000;
 export function route(deps: RouteDeps): Layer<Call, RoutedCall> {
   const { upstreams, random, upstreamOf } = deps;
 
-  function routed(call: Call, table: RouteTable): RoutedCall {
+  /** Undefined: nothing routes it. */
+  function routed(call: Call, table: RouteTable): RoutedCall | undefined {
     const decision = resolveRoute(table, call.path, call.fields, random);
-    if (decision === undefined) throw noRoute(call, table.upstream);
+    if (decision === undefined) return undefined;
     call.notes.route = decision.route;
-    const deadlineAtMs = Math.min(call.deadlineAtMs, call.receivedAtMs + decision.route.timeoutMs);
-    return { call, ...decision, deadlineAtMs, body: call.body, attempt: 1, tried: noneTried, cancel: undefined };
+    const { route, candidates } = decision;
+    const deadlineAtMs = Math.min(call.deadlineAtMs, call.receivedAtMs + route.timeoutMs);
+    return { call, route, candidates, deadlineAtMs, body: call.body, attempt: 1, tried: noneTried, cancel: undefined };
   }
 
-  return (next) =>
-    async function route(call) {
+  return (next) => {
+    function send(call: Call, table: RouteTable): PendingReply {
+      const target = routed(call, table);
+      if (target === undefined) return PendingReply.withError(noRoute(call, table.upstream));
+      const pending = next(target);
+      return target.route.responseHeaders.length === 0 ? pending : withHeader(pending, target.route);
+    }
+
+    /** An upstream that nobody declared. */
+    async function sendSoon(call: Call, upstream: string): Promise<Reply> {
+      const table = await upstreams.tableSoon(upstream, firstSnapshotTimeoutMs);
+      if (table !== undefined) return send(call, table);
+      throw new ProxyFailure("no_endpoint", upstream, `nothing is known of it after ${firstSnapshotTimeoutMs} ms`);
+    }
+
+    return function route(call) {
       // The wire lets nothing else in; said again here, where paths are matched.
-      if (!call.path.startsWith("/") && call.path !== "*") {
-        throw new ProxyFailure("bad_request", "", "path does not begin with /");
+      if (call.path.charCodeAt(0) !== slash && call.path !== "*") {
+        return PendingReply.withError(new ProxyFailure("bad_request", "", "path does not begin with /"));
       }
       const upstream = upstreamOf(call);
-      if (upstream === undefined) throw noRoute(call, call.authority);
-      const table = upstreams.table(upstream) ?? (await upstreams.tableSoon(upstream, firstSnapshotTimeoutMs));
-      if (table === undefined) {
-        throw new ProxyFailure("no_endpoint", upstream, `nothing is known of it after ${firstSnapshotTimeoutMs} ms`);
-      }
-      const target = routed(call, table);
-      return withHeader(await next(target), call, target.route);
+      if (upstream === undefined) return PendingReply.withError(noRoute(call, call.authority));
+      const table = upstreams.table(upstream);
+      return table !== undefined ? send(call, table) : PendingReply.from(sendSoon(call, upstream));
     };
+  };
 }
+
+const slash = 0x2f;
 
 /** The service name in an authority such as `quote-query:9191`; undefined when it cannot be one. */
 export function serviceOfAuthority(authority: string): string | undefined {
@@ -63,16 +79,12 @@ function noRoute(call: Call, upstream: string): ProxyFailure {
   return new ProxyFailure("no_route", upstream, `nothing routes ${call.path}`);
 }
 
-/** The reply with what the route adds to its header; the same object when that is nothing. */
-function withHeader(reply: Reply, call: Call, route: Route): Reply {
-  const attempts = call.notes.attempts;
-  if (attempts <= 1 && route.responseHeaders.length === 0) return reply;
-  let fields: HeaderFields = changedFields(reply.fields, route.responseHeaders);
-  if (attempts > 1) fields = [...fields, new HeaderField("x-ferry-attempts", String(attempts))];
-  return {
-    fields,
-    endsWithHead: reply.endsWithHead,
-    body: reply.body,
-    onEnd: (listener) => reply.onEnd(listener),
-  };
+/** The reply with what the route does to its header. */
+function withHeader(pending: PendingReply, { responseHeaders }: Route): PendingReply {
+  const changed = new PendingReply();
+  pending.tell({
+    replied: (reply) => changed.replied(withFields(reply, changedFields(reply.fields, responseHeaders))),
+    failed: (error) => changed.failed(error),
+  });
+  return changed;
 }

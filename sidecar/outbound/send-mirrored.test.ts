@@ -4,10 +4,12 @@ import { TestingClock } from "../../common/testing-clock.ts";
 import type { EndpointCall, Outcome, Reply, RoutedCall } from "../call.ts";
 import { type BodySink, type BodySource, emptyBody } from "../http2/body.ts";
 import { HeaderField } from "../http2/header-field.ts";
+import { PendingReply } from "../pending-reply.ts";
 import { ReceivedCall } from "../received-call.ts";
 import { EndpointStates } from "../resilience/endpoint-states.ts";
 import { resolveRoute } from "../routing/route-table.ts";
 import { endpointOf, quoterSnapshot } from "../routing/testing-chain.ts";
+import type { Service } from "../stack.ts";
 import { sendMirrored } from "./send-mirrored.ts";
 import { Upstreams } from "./upstreams.ts";
 
@@ -65,7 +67,7 @@ class WindowedReply implements Reply, BodySource {
   }
 }
 
-function scene(dial: (target: EndpointCall) => Promise<Reply>, queries = [endpointOf("quote-query-1", "v1")]) {
+function scene(dial: Service<EndpointCall>, queries = [endpointOf("quote-query-1", "v1")]) {
   const clock = new TestingClock();
   const random = seededRandom(5);
   const upstreams = new Upstreams({ clock, states: new EndpointStates(), want: () => {} });
@@ -82,7 +84,7 @@ function scene(dial: (target: EndpointCall) => Promise<Reply>, queries = [endpoi
 
 test("a reply is read to its end, every byte of it granted", async () => {
   const reply = new WindowedReply(1_000_000, 65_535);
-  const { clock, send } = scene(() => Promise.resolve(reply));
+  const { clock, send } = scene(() => PendingReply.withReply(reply));
   expect(await send()).toBe("ok");
   expect(reply.grantedBytes).toBe(1_000_000);
   expect(clock.pendingTimers).toBe(0);
@@ -93,7 +95,7 @@ test("copies spread over the healthy instances by weight: 3 to 1 of 4,000 to wit
   const { send } = scene(
     ({ endpoint }) => {
       counts.set(endpoint.id, (counts.get(endpoint.id) ?? 0) + 1);
-      return Promise.resolve(new WindowedReply(1, 1));
+      return PendingReply.withReply(new WindowedReply(1, 1));
     },
     [
       endpointOf("quote-query-1", "v1", { weight: 3 }),

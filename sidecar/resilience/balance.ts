@@ -13,6 +13,7 @@ import type { EndpointCall, RoutedCall } from "../call.ts";
 import { noteDecision } from "../decision.ts";
 import type { Endpoint } from "../discovery/registry.ts";
 import { ProxyFailure } from "../failure.ts";
+import { PendingReply } from "../pending-reply.ts";
 import type { Balancer } from "../routing/policy/balance-policy.ts";
 import type { Candidates } from "../routing/route-table.ts";
 import type { Layer } from "../stack.ts";
@@ -79,7 +80,7 @@ export function balance(deps: BalanceDeps): Layer<RoutedCall, EndpointCall> {
       prepare(routed);
       const usable = usableEndpoints.of(routed, ask.nowMs);
       const pool = pools[usable.target];
-      if (pool === undefined) return Promise.reject(noEndpoint(routed));
+      if (pool === undefined) return PendingReply.withError(noEndpoint(routed));
       if (usable.panic !== undefined) noteDecision(routed.call, "panic", ask.nowMs, usable.panic);
       ask.out = usable.out;
       // A first try may be the probe of an endpoint whose time out is over: a further one has had its bad luck.

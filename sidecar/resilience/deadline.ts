@@ -5,6 +5,7 @@
 import type { Clock, Timer } from "../../common/clock.ts";
 import type { Call, Reply, RoutedCall } from "../call.ts";
 import { ProxyFailure } from "../failure.ts";
+import { PendingReply, type ReplyWaiter } from "../pending-reply.ts";
 import type { Layer } from "../stack.ts";
 
 /** `where`: who is late, for the message, asked when the deadline passes. */
@@ -14,16 +15,11 @@ export function deadline(clock: Clock, where: (call: Call) => string): Layer<Cal
       const atMs = call.deadlineAtMs;
       if (atMs === Number.POSITIVE_INFINITY) return orCancelled(next(call), call);
       if (Number.isNaN(atMs)) {
-        return Promise.reject(
-          new ProxyFailure(
-            "bad_request",
-            "",
-            "grpc-timeout is malformed; expected 1 to 8 digits and one of H M S m u n",
-          ),
-        );
+        const sentence = "grpc-timeout is malformed; expected 1 to 8 digits and one of H M S m u n";
+        return PendingReply.withError(new ProxyFailure("bad_request", "", sentence));
       }
       const leftMs = atMs - clock.nowMs();
-      if (leftMs <= 0) return Promise.reject(late(call, atMs, where));
+      if (leftMs <= 0) return PendingReply.withError(late(call, atMs, where));
       const timer = cancelAfter(clock, leftMs, () => call.cancel(late(call, atMs, where)));
       return orCancelled(next(call), call, timer);
     };
@@ -37,36 +33,41 @@ export function capDeadline(clock: Clock, where: (call: Call) => string): Layer<
       if (deadlineAtMs === call.deadlineAtMs) return next(routed);
       const leftMs = deadlineAtMs - clock.nowMs();
       // The call waited for its route, and the cap counts from when it came.
-      if (leftMs <= 0) return Promise.reject(late(call, deadlineAtMs, where));
+      if (leftMs <= 0) return PendingReply.withError(late(call, deadlineAtMs, where));
       const timer = cancelAfter(clock, leftMs, () => call.cancel(late(call, deadlineAtMs, where)));
-      const reply = next(routed);
-      reply.then(
-        (headed) => headed.onEnd(() => timer.cancel()),
-        () => timer.cancel(),
-      );
-      return reply;
+      const pending = next(routed);
+      const cancel = () => timer.cancel();
+      pending.tell({ replied: (reply) => reply.onEnd(cancel), failed: cancel });
+      return pending;
     };
 }
 
 /** The reply, or the reason of a cancellation that came first. At the end of either `timer` is cancelled. */
-function orCancelled(reply: Promise<Reply>, call: Call, timer?: Timer): Promise<Reply> {
-  return new Promise((resolve, reject) => {
-    call.onCancel(reject);
-    if (timer === undefined) {
-      reply.then(resolve, reject);
-      return;
-    }
-    reply.then(
-      (headed) => {
-        headed.onEnd(() => timer.cancel());
-        resolve(headed);
-      },
-      (error) => {
-        timer.cancel();
-        reject(error);
-      },
-    );
-  });
+function orCancelled(coming: PendingReply, call: Call, timer?: Timer): PendingReply {
+  const bounded = new BoundedCall(timer);
+  call.onCancel((failure) => bounded.pending.failed(failure));
+  coming.tell(bounded);
+  return bounded.pending;
+}
+
+class BoundedCall implements ReplyWaiter {
+  readonly pending = new PendingReply();
+  readonly #timer: Timer | undefined;
+
+  constructor(timer: Timer | undefined) {
+    this.#timer = timer;
+  }
+
+  replied(reply: Reply): void {
+    const timer = this.#timer;
+    if (timer !== undefined) reply.onEnd(() => timer.cancel());
+    this.pending.replied(reply);
+  }
+
+  failed(error: unknown): void {
+    this.#timer?.cancel();
+    this.pending.failed(error);
+  }
 }
 
 /** A timer of Node's holds 31 bits; grpc-timeout can say 11,000 years. A deadline further off than 24 days is none. */

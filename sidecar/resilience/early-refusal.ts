@@ -9,6 +9,7 @@ import type { Clock } from "../../common/clock.ts";
 import type { MethodLatency, RoutedCall } from "../call.ts";
 import { noteDecision } from "../decision.ts";
 import { ProxyFailure } from "../failure.ts";
+import { PendingReply } from "../pending-reply.ts";
 import type { Layer } from "../stack.ts";
 import type { LatencyWindows } from "./latency-windows.ts";
 
@@ -37,7 +38,7 @@ export function earlyRefusal(windows: LatencyWindows, clock: Clock): Layer<Route
         const passes = passed.get(latency) ?? 0;
         const isRefused = isTooLate && passes >= passesPerRefusal;
         passed.set(latency, isRefused ? 0 : Math.min(passes + 1, passesPerRefusal));
-        if (isRefused) return Promise.reject(tooShort(route.service, deadlineAtMs - nowMs, expectedMs));
+        if (isRefused) return PendingReply.withError(tooShort(route.service, deadlineAtMs - nowMs, expectedMs));
       }
       if (isTooLate) {
         const kind = mode === "on" ? "early_refusal_withheld" : "would_refuse_early";

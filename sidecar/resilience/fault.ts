@@ -14,6 +14,7 @@ import { noteDecision } from "../decision.ts";
 import { ProxyFailure } from "../failure.ts";
 import { statusName } from "../grpc/status.ts";
 import { fieldValue } from "../http2/header-field.ts";
+import { PendingReply } from "../pending-reply.ts";
 import type { FaultAbort, FaultDelay, FaultPolicy } from "../routing/policy/fault-policy.ts";
 import type { ValueForm } from "../routing/policy/setting.ts";
 import type { Layer, Service } from "../stack.ts";
@@ -30,7 +31,7 @@ export function fault(deps: FaultDeps): Layer<RoutedCall> {
     function fault(routed) {
       const { delay, abort, fromHeaders } = routed.route.policy.fault;
       if (delay.percent === 0 && abort.percent === 0 && !fromHeaders) return next(routed);
-      return disturb(routed, next, deps);
+      return PendingReply.from(disturb(routed, next, deps));
     };
 }
 

@@ -14,6 +14,7 @@ import { asFailure } from "../as-failure.ts";
 import type { EndpointCall, Outcome, Reply } from "../call.ts";
 import { type DecisionKind, noteDecision } from "../decision.ts";
 import { Status } from "../grpc/status.ts";
+import type { ReplyWaiter } from "../pending-reply.ts";
 import type { Layer } from "../stack.ts";
 import type { Admission } from "./admission.ts";
 import { isCapped, isWorse, type PoolReading, readPool, withoutOthers } from "./ejection-pool.ts";
@@ -45,9 +46,8 @@ export interface GateDeps {
   onAdmissionChange(target: EndpointCall, change: AdmissionChange): void;
 }
 
-/** A try under way. */
-interface Begun {
-  readonly target: EndpointCall;
+/** Where a try goes through, and when. */
+interface Passage {
   readonly state: EndpointState;
   readonly own: Admission;
   /** The version of all admissions when it was sent; `uncounted` when it was not let through. */
@@ -57,22 +57,43 @@ interface Begun {
 
 const uncounted = -1;
 
+/** A try under way. */
+class Begun implements ReplyWaiter {
+  readonly target: EndpointCall;
+  readonly state: EndpointState;
+  readonly own: Admission;
+  readonly version: number;
+  readonly beganMs: number;
+  readonly #turnstile: Turnstile;
+
+  constructor(turnstile: Turnstile, target: EndpointCall, { state, own, version, beganMs }: Passage) {
+    this.#turnstile = turnstile;
+    this.target = target;
+    this.state = state;
+    this.own = own;
+    this.version = version;
+    this.beganMs = beganMs;
+  }
+
+  replied(reply: Reply): void {
+    this.#turnstile.replied(this, reply);
+    reply.onEnd((outcome) => this.#turnstile.leave(this, outcome));
+  }
+
+  failed(error: unknown): void {
+    const { status, kind, pushbackMs } = asFailure(error, this.target.routed.call);
+    this.#turnstile.leave(this, { status, httpStatus: 0, failure: kind, pushbackMs });
+  }
+}
+
 export function gate(deps: GateDeps): Layer<EndpointCall> {
   const turnstile = new Turnstile(deps);
   return (next) =>
-    async function gate(target) {
+    function gate(target) {
       const begun = turnstile.enter(target);
-      try {
-        const reply = await next(target);
-        turnstile.replied(begun, reply);
-        reply.onEnd((outcome) => turnstile.leave(begun, outcome));
-        return reply;
-      } catch (error) {
-        const failure = asFailure(error, target.routed.call);
-        const { status, kind, pushbackMs } = failure;
-        turnstile.leave(begun, { status, httpStatus: 0, failure: kind, pushbackMs });
-        throw error;
-      }
+      const pending = next(target);
+      pending.tell(begun);
+      return pending;
     };
 }
 
@@ -93,13 +114,13 @@ class Turnstile {
     const state = states.of(target.endpoint);
     const own = state.ofMethod(routed.call.path, routed.candidates.traits !== undefined);
     state.active++;
-    if (!states.isAnyOut) return { target, state, own, version: states.version, beganMs };
+    if (!states.isAnyOut) return new Begun(this, target, { state, own, version: states.version, beganMs });
     const isLetIn = this.#mayEnter(state.whole) && this.#mayEnter(own);
     if (isLetIn) {
       this.#probe(target, state, state.whole);
       this.#probe(target, state, own);
     }
-    return { target, state, own, version: isLetIn ? states.version : uncounted, beganMs };
+    return new Begun(this, target, { state, own, version: isLetIn ? states.version : uncounted, beganMs });
   }
 
   /** A header is all the proof there may be for long: of life, and for a stream that its method is served. */

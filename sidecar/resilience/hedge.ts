@@ -16,6 +16,7 @@ import { failures, ProxyFailure } from "../failure.ts";
 import { classify } from "../grpc/classify.ts";
 import { Status } from "../grpc/status.ts";
 import { ErrorCode } from "../http2/error-code.ts";
+import { PendingReply } from "../pending-reply.ts";
 import type { Layer, Service } from "../stack.ts";
 import { HedgeRequest } from "./hedge-request.ts";
 import { HeldReply } from "./held-reply.ts";
@@ -43,7 +44,7 @@ export function hedge(deps: HedgeDeps): Layer<RoutedCall> {
       if (observedMs === undefined) return next(routed);
       const delayMs = Math.max(minDelayMs, observedMs);
       if (routed.deadlineAtMs - nowMs <= delayMs) return next(routed);
-      return new HedgedTry(routed, next, deps).run(delayMs);
+      return PendingReply.from(new HedgedTry(routed, next, deps).run(delayMs));
     };
 }
 
@@ -138,7 +139,7 @@ class HedgedTry {
         });
       } else if (reply.fields[0]?.value === "200") {
         const held = new HeldReply(reply, route.policy.retry.hold, this.#deps.clock);
-        if (!held.isReleased) await held.released();
+        await new Promise<void>((resolve) => held.whenReleased(resolve));
         verdict = held.verdict;
         reply = held;
       } else verdict = classify(reply.fields, { trailers: undefined, error: undefined }, call.isGrpc);

@@ -69,12 +69,10 @@ export class HeldReply implements Reply, BodySource, BodySink {
     return this.#verdict;
   }
 
-  /** Resolves when it is released. */
-  released(): Promise<void> {
-    return new Promise((resolve) => {
-      if (this.#isReleased) resolve();
-      else this.#wake = resolve;
-    });
+  /** Tells once when it is released, at once when it is. */
+  whenReleased(listener: () => void): void {
+    if (this.#isReleased) listener();
+    else this.#wake = listener;
   }
 
   get body(): BodySource {
@@ -107,14 +105,17 @@ export class HeldReply implements Reply, BodySource, BodySink {
   }
 
   data(chunk: Buffer, end: boolean): void {
+    if (this.#sink === undefined && chunk.length > 0) this.#judge(chunk.length);
     this.#hasEnded ||= end;
-    if (this.#sink !== undefined) {
-      this.#sink.data(chunk, end);
-      return;
-    }
-    if (chunk.length === 0) return;
-    this.#early.push(Buffer.from(chunk));
-    this.#earlyBytes += chunk.length;
+    // Whoever takes a reply on its release does so at once: what is passing needs no copy.
+    const sink = this.#sink;
+    if (sink !== undefined) sink.data(chunk, end);
+    else if (chunk.length > 0) this.#early.push(Buffer.from(chunk));
+  }
+
+  /** So many bytes came while nobody had taken it. */
+  #judge(bytes: number): void {
+    this.#earlyBytes += bytes;
     if (this.#isReleased) return;
     if (this.#hold !== "message" || this.#earlyBytes > maxHeldBytes) this.#release();
     else if (this.#isBuilt && this.#timer === undefined) this.#startTimer();
@@ -148,10 +149,12 @@ export class HeldReply implements Reply, BodySource, BodySink {
   }
 
   #release(): void {
+    if (this.#isReleased) return;
     this.#timer?.cancel();
     this.#isReleased = true;
-    this.#wake?.();
+    const wake = this.#wake;
     this.#wake = undefined;
+    wake?.();
   }
 }
 

@@ -8,6 +8,7 @@ import type { Random } from "../../common/random.ts";
 import { asFailure } from "../as-failure.ts";
 import type { Call, Reply } from "../call.ts";
 import { Status } from "../grpc/status.ts";
+import { PendingReply } from "../pending-reply.ts";
 import type { Layer, Service } from "../stack.ts";
 import type { AdaptivePlaces } from "./adaptive-places.ts";
 import { waitForPlace } from "./limit.ts";
@@ -27,10 +28,9 @@ export function adaptiveLimit(deps: AdaptiveLimitDeps): Layer<Call> {
       const adaptive = deps.placesOf(call.path);
       if (adaptive === undefined) return next(call);
       const { own } = adaptive;
-      if (own.places.tryEnter(call.priority)) return measured(next, call, adaptive, clock);
-      return waitForPlace(call, { own, maxPending: deps.maxPending(), clock, random }).then(() =>
-        measured(next, call, adaptive, clock),
-      );
+      if (own.places.tryEnter(call.priority)) return PendingReply.from(measured(next, call, adaptive, clock));
+      const place = waitForPlace(call, { own, maxPending: deps.maxPending(), clock, random });
+      return PendingReply.from(place.then(() => measured(next, call, adaptive, clock)));
     };
 }
 

@@ -2,11 +2,12 @@
 // ferry_inbound_max_pending that wait. Sits inside deadline, because it may wait, and innermost: a place is a place in
 // the application.
 //
-// Hot: default-on. A call that finds a place costs a compare, an addition and one promise reaction.
+// Hot: default-on. A call that finds a place costs a compare and an addition, and the same at its end.
 
 import type { Clock } from "../../common/clock.ts";
 import type { Random } from "../../common/random.ts";
 import type { Call } from "../call.ts";
+import { PendingReply } from "../pending-reply.ts";
 import type { Layer } from "../stack.ts";
 import { type CallLimit, counted, waitForPlace } from "./limit.ts";
 
@@ -26,7 +27,8 @@ export function inboundLimit(deps: InboundLimitDeps): Layer<Call> {
       if (!places.tryEnter(call.priority)) {
         if (!isHealthCheck(call.path)) {
           const maxPending = deps.maxPending();
-          return waitForPlace(call, { own, maxPending, clock, random }).then(() => counted(next, call, own));
+          const place = waitForPlace(call, { own, maxPending, clock, random });
+          return PendingReply.from(place.then(() => counted(next, call, own)));
         }
         places.enter();
       }

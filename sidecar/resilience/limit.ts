@@ -2,19 +2,20 @@
 // ferry_max_pending waiting. Sits inside route, which knows the service, and outside retry: a call takes one place
 // however often it is tried. Guarantees: a call that is refused was never sent; a wait ends at the deadline.
 //
-// Hot: default-on. A call that finds a place costs a compare, an addition and one promise reaction.
+// Hot: default-on. A call that finds a place costs a compare and an addition, and the same at its end.
 
 import type { Clock } from "../../common/clock.ts";
 import type { Random } from "../../common/random.ts";
 import type { Call, Reply, RoutedCall } from "../call.ts";
 import { noteDecision } from "../decision.ts";
+import { PendingReply, type ReplyWaiter } from "../pending-reply.ts";
 import type { Route } from "../routing/route-table.ts";
 import type { Layer, Service } from "../stack.ts";
 import { Places, type Wait } from "./limit-places.ts";
 import { overloaded } from "./limit-refusal.ts";
 
-/** The places of one service. */
-export class CallLimit {
+/** The places of one service. It waits for replies itself: a place is freed when the reply has ended, or none came. */
+export class CallLimit implements ReplyWaiter {
   readonly name: string;
   readonly places: Places;
 
@@ -23,8 +24,13 @@ export class CallLimit {
     this.places = new Places(limit);
   }
 
-  /** Frees the place when the reply has ended, or none came; made once, so that a call needs no closure of its own. */
-  readonly onReply = (reply: Reply): void => reply.onEnd(this.places.leave);
+  replied(reply: Reply): void {
+    reply.onEnd(this.places.leave);
+  }
+
+  failed(): void {
+    this.places.leave();
+  }
 }
 
 /** The places of every service that calls go to. They outlive snapshots, so that calls under way keep counting. */
@@ -74,23 +80,24 @@ export function limit(deps: LimitDeps): Layer<RoutedCall> {
       const { places } = own;
       if (maxCalls !== places.limit) places.setLimit(maxCalls);
       if (!places.tryEnter(routed.call.priority)) {
-        return waitForPlace(routed.call, { ...deps, own, maxPending }).then(() => counted(next, routed, own));
+        const place = waitForPlace(routed.call, { ...deps, own, maxPending });
+        return PendingReply.from(place.then(() => counted(next, routed, own)));
       }
       return counted(next, routed, own);
     };
 }
 
 /** The reply to a call that has a place, which is freed when the reply has ended. */
-export function counted<C>(next: Service<C>, call: C, own: CallLimit): Promise<Reply> {
-  let reply: Promise<Reply>;
+export function counted<C>(next: Service<C>, call: C, own: CallLimit): PendingReply {
+  let pending: PendingReply;
   try {
-    reply = next(call);
+    pending = next(call);
   } catch (error) {
     own.places.leave();
     throw error;
   }
-  reply.then(own.onReply, own.places.leave);
-  return reply;
+  pending.tell(own);
+  return pending;
 }
 
 export interface WaitDeps extends Pick<LimitDeps, "clock" | "random"> {

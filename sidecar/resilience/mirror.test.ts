@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { TestingClock } from "../../common/testing-clock.ts";
-import type { Reply, RoutedCall } from "../call.ts";
+import type { RoutedCall } from "../call.ts";
+import { PendingReply } from "../pending-reply.ts";
 import { defaultCallPolicy } from "../routing/policy/call-policy.ts";
 import { fault } from "./fault.ts";
 import { mirror } from "./mirror.ts";
@@ -10,9 +11,9 @@ const noChance = () => {
   throw new Error("nothing to decide by chance here");
 };
 
-test("faults and mirroring that are off hand on the very call and the very promise, and ask no chance", () => {
+test("faults and mirroring that are off hand on the very call and the very pending reply, and ask no chance", () => {
   const routed = { route: { policy: defaultCallPolicy } } as RoutedCall;
-  const reply = new Promise<Reply>(() => {});
+  const reply = new PendingReply();
   const next = (call: RoutedCall) => {
     expect(call).toBe(routed);
     return reply;

@@ -9,9 +9,10 @@
 
 import type { Clock } from "../../common/clock.ts";
 import type { Random } from "../../common/random.ts";
-import type { Reply, RoutedCall } from "../call.ts";
+import type { RoutedCall } from "../call.ts";
 import { noteDecision } from "../decision.ts";
 import { fieldValue } from "../http2/header-field.ts";
+import type { PendingReply } from "../pending-reply.ts";
 import type { MirrorPolicy, MirrorTarget } from "../routing/policy/mirror-policy.ts";
 import type { Layer, Service } from "../stack.ts";
 import { CopiedBody } from "./mirror-body.ts";
@@ -65,7 +66,7 @@ function mirrored(
   routed: RoutedCall,
   target: MirrorTarget,
   { next, deps }: { readonly next: Service<RoutedCall>; readonly deps: MirrorDeps },
-): Promise<Reply> {
+): PendingReply {
   const { clock, places } = deps;
   if (!places.take(target, routed.route.policy.mirror.maxCalls)) {
     deps.onMirrored(routed, target, "full");
@@ -90,6 +91,6 @@ function mirrored(
   const body = new CopiedBody(routed.body, deps.maxBodyBytes, { whole: send, lost: end });
   const reply = next({ ...routed, body });
   const stop = () => body.stop();
-  reply.then((headed) => headed.onEnd(stop), stop);
+  reply.tell({ replied: (headed) => headed.onEnd(stop), failed: stop });
   return reply;
 }

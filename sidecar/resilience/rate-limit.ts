@@ -9,6 +9,7 @@ import type { Clock } from "../../common/clock.ts";
 import type { Call } from "../call.ts";
 import { noteDecision } from "../decision.ts";
 import { ProxyFailure } from "../failure.ts";
+import { PendingReply } from "../pending-reply.ts";
 import type { Rate, RateLimit } from "../routing/policy/rate-limit-form.ts";
 import type { Layer } from "../stack.ts";
 import { isHealthCheck } from "./limit-inbound.ts";
@@ -112,7 +113,7 @@ export function rateLimit(bucketsOf: (path: string) => RateBuckets | undefined, 
       if (buckets === undefined || isHealthCheck(call.path)) return next(call);
       const refused = buckets.take(call.source, clock.nowMs());
       if (refused === undefined) return next(call);
-      return Promise.reject(rateLimited(call, refused, clock.nowMs()));
+      return PendingReply.withError(rateLimited(call, refused, clock.nowMs()));
     };
 }
 

@@ -15,6 +15,9 @@ import { ProxyFailure } from "../failure.ts";
 import { classify } from "../grpc/classify.ts";
 import { Status, statusName } from "../grpc/status.ts";
 import { ErrorCode } from "../http2/error-code.ts";
+import { HeaderField } from "../http2/header-field.ts";
+import { PendingReply, type ReplyWaiter } from "../pending-reply.ts";
+import { withFields } from "../reply-fields.ts";
 import type { RetryPolicy } from "../routing/policy/retry-policy.ts";
 import type { Layer, Service } from "../stack.ts";
 import { HeldReply, type Hold } from "./held-reply.ts";
@@ -43,11 +46,14 @@ export function retry(deps: RetryDeps): Layer<RoutedCall> {
     function retry(routed) {
       const budget = deps.budgets.of(routed.route, routed.call.receivedAtMs);
       budget.deposit(routed.call.receivedAtMs);
-      return new RetriedCall(routed, next, deps, budget).run();
+      const retried = new RetriedCall(routed, next, deps, budget);
+      retried.begin();
+      return retried.pending;
     };
 }
 
-class RetriedCall {
+class RetriedCall implements ReplyWaiter {
+  readonly pending = new PendingReply();
   readonly #first: RoutedCall;
   readonly #next: Service<RoutedCall>;
   readonly #deps: RetryDeps;
@@ -61,6 +67,8 @@ class RetriedCall {
   #refusals = 0;
   /** Tries at endpoints that had been tried before. */
   #repeats = 0;
+  /** The one that is under way. */
+  #try: RoutedCall | undefined = undefined;
   #tryTimer: Timer | undefined = undefined;
 
   constructor(routed: RoutedCall, next: Service<RoutedCall>, deps: RetryDeps, budget: RetryBudget) {
@@ -71,46 +79,58 @@ class RetriedCall {
     this.#replay = routed.call.endsWithHead ? undefined : new ReplayBuffer(routed.body, deps.maxReplayBytes);
   }
 
-  async run(): Promise<Reply> {
-    const { call } = this.#first;
-    for (;;) {
-      // Hedges have counted as well.
-      const attempt = ++call.notes.attempts;
-      const routed = this.#tryOf(attempt);
-      let reply: Reply | undefined;
-      let error: unknown;
-      let verdict: Outcome | undefined;
-      try {
-        reply = await this.#next(routed);
-      } catch (caught) {
-        error = caught;
-        verdict = outcomeOf(asFailure(caught, call));
-      }
-      if (reply !== undefined) {
-        const hold = this.#holdFor(reply);
-        if (hold === undefined) verdict = verdictAtHead(reply, call);
-        else {
-          const held = new HeldReply(reply, hold, this.#deps.clock);
-          if (!held.isReleased) await held.released();
-          verdict = held.verdict;
-          reply = held;
-        }
-      }
-      this.#tryTimer?.cancel();
-      const waitMs = verdict === undefined ? undefined : this.#waitBeforeNext(verdict);
-      if (verdict === undefined || waitMs === undefined) {
-        this.#replay?.commit();
-        if (reply === undefined) throw error;
-        // A reply that was cancelled behind its header explains itself as one that never began.
-        if (verdict !== undefined && routed.cancel?.cancelled !== undefined) throw routed.cancel.cancelled;
-        return reply;
-      }
-      reply?.body.cancel(ErrorCode.CANCEL);
-      this.#deps.onRetry(routed, verdict);
-      this.#note("retry", `after ${wordOf(verdict)}, in ${Math.round(waitMs)} ms`);
-      if (waitMs > 0) await waitOrCancelled(this.#deps.clock, waitMs, call);
-      if (call.cancelled !== undefined) throw call.cancelled;
+  /** Makes the first try, or a further one. */
+  begin(): void {
+    // Hedges have counted as well.
+    const attempt = ++this.#first.call.notes.attempts;
+    this.#try = this.#tryOf(attempt);
+    try {
+      this.#next(this.#try).tell(this);
+    } catch (error) {
+      this.failed(error);
     }
+  }
+
+  failed(error: unknown): void {
+    this.#over(undefined, outcomeOf(asFailure(error, this.#first.call)), error);
+  }
+
+  replied(reply: Reply): void {
+    const hold = this.#holdFor(reply);
+    if (hold === undefined) {
+      this.#over(reply, verdictAtHead(reply, this.#first.call), undefined);
+      return;
+    }
+    const held = new HeldReply(reply, hold, this.#deps.clock);
+    held.whenReleased(() => this.#over(held, held.verdict, undefined));
+  }
+
+  /** A try is over, or has begun to answer the caller: `verdict` says what may be made good by another one. */
+  #over(reply: Reply | undefined, verdict: Outcome | undefined, error: unknown): void {
+    this.#tryTimer?.cancel();
+    const waitMs = verdict === undefined ? undefined : this.#waitBeforeNext(verdict);
+    if (verdict === undefined || waitMs === undefined) {
+      this.#end(reply, verdict, error);
+      return;
+    }
+    const { call } = this.#first;
+    reply?.body.cancel(ErrorCode.CANCEL);
+    this.#deps.onRetry(this.#try ?? this.#first, verdict);
+    this.#note("retry", `after ${wordOf(verdict)}, in ${Math.round(waitMs)} ms`);
+    whenOver(this.#deps.clock, waitMs, call, () => {
+      if (call.cancelled !== undefined) this.pending.failed(call.cancelled);
+      else this.begin();
+    });
+  }
+
+  /** No further try: the caller gets what there is. */
+  #end(reply: Reply | undefined, verdict: Outcome | undefined, error: unknown): void {
+    this.#replay?.commit();
+    const cancelled = verdict === undefined ? undefined : this.#try?.cancel?.cancelled;
+    if (reply === undefined) this.pending.failed(error);
+    // A reply that was cancelled behind its header explains itself as one that never began.
+    else if (cancelled !== undefined) this.pending.failed(cancelled);
+    else this.pending.replied(withAttempts(reply, this.#first.call.notes.attempts));
   }
 
   #tryOf(attempt: number): RoutedCall {
@@ -285,16 +305,28 @@ function verdictAtHead(reply: Reply, call: Call): Outcome | undefined {
   return verdict;
 }
 
-/** Ends early when nobody wants the call any more. */
-function waitOrCancelled(clock: Clock, waitMs: number, call: Call): Promise<void> {
-  return new Promise((resolve) => {
-    // Holds the process: a caller awaits this.
-    const timer = clock.after(waitMs, resolve, true);
-    call.onCancel(() => {
-      timer.cancel();
-      resolve();
-    });
-  });
+/** Calls `then` after the wait, at once when there is none, early when nobody wants the call any more. */
+function whenOver(clock: Clock, waitMs: number, call: Call, then: () => void): void {
+  if (waitMs <= 0) {
+    then();
+    return;
+  }
+  let isWaiting = true;
+  const end = () => {
+    if (!isWaiting) return;
+    isWaiting = false;
+    timer.cancel();
+    then();
+  };
+  // Holds the process: a caller waits for this.
+  const timer = clock.after(waitMs, end, true);
+  call.onCancel(end);
+}
+
+/** What the caller is told of it when it took more than one. */
+function withAttempts(reply: Reply, attempts: number): Reply {
+  if (attempts <= 1) return reply;
+  return withFields(reply, [...reply.fields, new HeaderField("x-ferry-attempts", String(attempts))]);
 }
 
 /** The service itself answered so, or not in time: what breaks off says something of one instance. */

@@ -4,6 +4,7 @@
 import type { Clock } from "../../common/clock.ts";
 import type { Random } from "../../common/random.ts";
 import type { Call } from "../call.ts";
+import { PendingReply } from "../pending-reply.ts";
 import type { Layer } from "../stack.ts";
 import { CallLimit, counted } from "./limit.ts";
 import { overloaded } from "./limit-refusal.ts";
@@ -19,7 +20,7 @@ export function shed(maxCallsInFlight: number, { clock, random }: ShedDeps): Lay
   return (next) =>
     function shed(call) {
       if (!places.tryEnter(call.priority)) {
-        return Promise.reject(overloaded({ call, places, where: "", nowMs: clock.nowMs(), random }));
+        return PendingReply.withError(overloaded({ call, places, where: "", nowMs: clock.nowMs(), random }));
       }
       return counted(next, call, own);
     };

@@ -11,6 +11,7 @@ import type { ReplyListener } from "../../http2/client.ts";
 import { ErrorCode, StreamError } from "../../http2/error-code.ts";
 import { fieldValue, HeaderField, type HeaderFields } from "../../http2/header-field.ts";
 import type { RequestSender } from "../../http2/request-sender.ts";
+import type { PendingReply } from "../../pending-reply.ts";
 import { ReceivedCall } from "../../received-call.ts";
 import { EndpointStates } from "../../resilience/endpoint-states.ts";
 import type { AdmissionChange } from "../../resilience/gate.ts";
@@ -47,7 +48,7 @@ export interface CallResult {
 export interface StartedCall {
   readonly call: ReceivedCall;
   /** The reply, when its header has gone out. */
-  readonly head: Promise<Reply>;
+  readonly head: PendingReply;
   readonly result: Promise<CallResult>;
 }
 
