@@ -1,6 +1,8 @@
 // The one door to time. Decisions take `nowMs` as a number; code that must wait takes a Clock, so that a test can
 // advance time instead of sleeping. Only this file calls `performance.now`, `Date.now` and `setTimeout`.
 
+// The global of the same name is a getter, which costs as much as the clock.
+import { performance } from "node:perf_hooks";
 import { maxWheelDelayMs, TimerWheel } from "./timer-wheel.ts";
 
 /** A pending timer; `cancel` is idempotent. */

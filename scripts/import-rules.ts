@@ -20,6 +20,7 @@ const vocabulary = [
   "sidecar/pending-reply.ts",
   "sidecar/reply-fields.ts",
   "sidecar/failure.ts",
+  "sidecar/field-role.ts",
   "sidecar/decision.ts",
   "sidecar/priority.ts",
   "sidecar/as-failure.ts",

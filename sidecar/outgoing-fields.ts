@@ -6,6 +6,7 @@
 // its specification asks of clients; no `expect`, which serve-calls.ts has answered.
 
 import type { Call } from "./call.ts";
+import { FieldRole, roleOf } from "./field-role.ts";
 import { formatGrpcTimeout } from "./grpc/timeout.ts";
 import { HeaderField, type HeaderFields } from "./http2/header-field.ts";
 import type { HeaderChange } from "./routing/discovery-chain.ts";
@@ -31,31 +32,31 @@ export function outgoingFields(facts: OutgoingFacts): HeaderFields {
   let hasTe = false;
   let host: HeaderField | undefined;
   for (const field of call.fields) {
-    switch (field.name) {
-      case "grpc-timeout":
-      case "traceparent":
-      case "grpc-previous-rpc-attempts":
-      case "expect":
+    switch (roleOf(field)) {
+      case FieldRole.GRPC_TIMEOUT:
+      case FieldRole.TRACEPARENT:
+      case FieldRole.PREVIOUS_ATTEMPTS:
+      case FieldRole.EXPECT:
       // For the sidecar that the call left by, and for nobody after it (resilience/fault.ts).
-      case "x-ferry-fault-delay":
-      case "x-ferry-fault-abort":
+      case FieldRole.FAULT:
         continue;
-      case "x-ferry-source":
+      case FieldRole.SOURCE:
         if (source !== undefined) continue;
         break;
-      case "host":
+      case FieldRole.HOST:
         host = field;
         continue;
-      case ":method":
-        fields.unshift(field);
+      case FieldRole.METHOD:
+        if (fields.length > 0) fields.unshift(field);
+        else fields.push(field);
         continue;
-      case ":authority":
+      case FieldRole.AUTHORITY:
         hasAuthority = true;
         break;
-      case "te":
+      case FieldRole.TE:
         hasTe = true;
         break;
-      case "x-request-id":
+      case FieldRole.REQUEST_ID:
         hasRequestId = true;
     }
     fields.push(field);

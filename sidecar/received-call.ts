@@ -4,6 +4,7 @@
 import type { Call, CallNotes, PeerIdentity } from "./call.ts";
 import type { UnderWay } from "./calls-under-way.ts";
 import type { ProxyFailure } from "./failure.ts";
+import { FieldRole, roleOf } from "./field-role.ts";
 import { parseGrpcTimeout } from "./grpc/timeout.ts";
 import type { BodySource } from "./http2/body.ts";
 import type { HeaderFields } from "./http2/header-field.ts";
@@ -76,39 +77,40 @@ export class ReceivedCall implements Call, UnderWay {
     let expects = false;
     const fields = request.fields;
     for (let i = 0; i < fields.length; i++) {
-      const { name, value } = fields[i]!;
-      switch (name) {
-        case ":path":
+      const field = fields[i]!;
+      const { value } = field;
+      switch (roleOf(field)) {
+        case FieldRole.PATH:
           path = value;
           break;
-        case ":authority":
+        case FieldRole.AUTHORITY:
           authority = value;
           break;
-        case "host":
+        case FieldRole.HOST:
           host = value;
           break;
-        case "content-type":
+        case FieldRole.CONTENT_TYPE:
           contentType = value;
           break;
-        case "grpc-timeout":
+        case FieldRole.GRPC_TIMEOUT:
           timeout = value;
           break;
-        case "traceparent":
+        case FieldRole.TRACEPARENT:
           traceparent = value;
           break;
-        case "grpc-previous-rpc-attempts":
+        case FieldRole.PREVIOUS_ATTEMPTS:
           attempts = value;
           break;
-        case "expect":
+        case FieldRole.EXPECT:
           expects = value.toLowerCase() === "100-continue";
           break;
-        case "x-request-id":
+        case FieldRole.REQUEST_ID:
           requestId = value;
           break;
-        case "x-ferry-priority":
+        case FieldRole.PRIORITY:
           priority = value;
           break;
-        case "x-ferry-source":
+        case FieldRole.SOURCE:
           source = value;
           break;
       }

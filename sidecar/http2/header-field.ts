@@ -9,17 +9,22 @@ export class HeaderField {
   readonly value: string;
   /** The peer asked that no hop may ever index this value (RFC 7541 section 6.2.3); we pass that on. */
   readonly neverIndexed: boolean;
+  /** Of name and value together. Kept, since V8 has many kinds of strings and asking each for its length is slow. */
+  readonly octets: number;
   /**
    * This field as HPACK sends it, kept from its second encoding on (empty after the first); owned by hpack/encoder.ts.
    */
   encoded: Buffer | undefined = undefined;
   /** What message-rules.ts found out about this field; 0 until it looked. Owned by message-rules.ts. */
   kind = 0;
+  /** What the name means to whoever uses this library; 0 until they looked. Theirs alone. */
+  role = 0;
 
   constructor(name: string, value: string, neverIndexed = false) {
     this.name = name;
     this.value = value;
     this.neverIndexed = neverIndexed;
+    this.octets = name.length + value.length;
   }
 }
 

@@ -73,7 +73,7 @@ export function checkListSize(fields: HeaderFields, peer: PeerSettings): void {
   const limit = peer.maxHeaderListBytes;
   if (limit === Number.POSITIVE_INFINITY) return;
   let bytes = 0;
-  for (let i = 0; i < fields.length; i++) bytes += fields[i]!.name.length + fields[i]!.value.length + 32;
+  for (let i = 0; i < fields.length; i++) bytes += fields[i]!.octets + 32;
   if (bytes <= limit) return;
   const detail = `request header of ${bytes} octets, the peer takes ${limit}`;
   throw new StreamError(ErrorCode.ENHANCE_YOUR_CALM, "us", detail, true);

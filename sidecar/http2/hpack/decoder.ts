@@ -10,6 +10,7 @@ import { HeaderField } from "../header-field.ts";
 import { readLatin1 } from "../latin1.ts";
 import { DynamicTable, entryOverheadBytes } from "./dynamic-table.ts";
 import { decodeHuffman, HUFFMAN_INVALID } from "./huffman.ts";
+import { LiteralCache, maxCachedLiteralBytes } from "./literal-cache.ts";
 import { staticTable, staticTableSize } from "./static-table.ts";
 
 /** The SETTINGS_HEADER_TABLE_SIZE we stand by: the default, since lowering it is not widely interoperable. */
@@ -23,6 +24,7 @@ export interface HeaderListLimits {
 
 /** Shared by all decoders: decoding is synchronous. Grows to the longest string seen, which the block's cap bounds. */
 let scratch = Buffer.allocUnsafeSlow(4096);
+const literals = new LiteralCache();
 
 export class HpackDecoder {
   /** What was too much in the list that was decoded last; empty when nothing was. */
@@ -70,7 +72,7 @@ export class HpackDecoder {
         field = this.#readLiteral(0x0f, first >= 0x10);
       }
       maySizeUpdate = false;
-      listBytes += field.name.length + field.value.length + entryOverheadBytes;
+      listBytes += field.octets + entryOverheadBytes;
       if (listBytes > this.#limits.maxHeaderListBytes) this.exceeded = "header list bytes";
       else if (fields.length === this.#limits.maxFields) this.exceeded = "header fields";
       else if (this.exceeded === "") fields.push(field);
@@ -94,7 +96,24 @@ export class HpackDecoder {
   }
 
   #readLiteral(prefixMask: number, neverIndexed: boolean): HeaderField {
+    const start = this.#position;
     const index = this.#readInteger(prefixMask);
+    if (neverIndexed || index > staticTableSize) return this.#literal(index, neverIndexed);
+    const behindIndex = this.#position;
+    if (index === 0) this.#skipString();
+    this.#skipString();
+    const end = this.#position;
+    const mayBeKnown = end - start <= maxCachedLiteralBytes;
+    const known = mayBeKnown ? literals.find(this.#block, start, end) : undefined;
+    if (known !== undefined) return known;
+    this.#position = behindIndex;
+    const field = this.#literal(index, false);
+    if (mayBeKnown) literals.offer(this.#block, start, end, field);
+    return field;
+  }
+
+  /** The strings of a literal whose name has this index; 0: a name of its own. */
+  #literal(index: number, neverIndexed: boolean): HeaderField {
     const name = index === 0 ? this.#readString() : this.#entry(index).name;
     return new HeaderField(name, this.#readString(), neverIndexed);
   }
@@ -111,14 +130,20 @@ export class HpackDecoder {
     throw compressionError("integer too large");
   }
 
-  #readString(): string {
+  /** Goes behind a string; returns how many octets it has. */
+  #skipString(): number {
     if (this.#position >= this.#end) throw compressionError("literal cut off");
-    const isHuffman = this.#block[this.#position]! >= 0x80;
     const length = this.#readInteger(0x7f);
-    const start = this.#position;
-    const stop = start + length;
-    if (stop > this.#end) throw compressionError(`string of ${length} octets cut off`);
-    this.#position = stop;
+    this.#position += length;
+    if (this.#position > this.#end) throw compressionError(`string of ${length} octets cut off`);
+    return length;
+  }
+
+  #readString(): string {
+    const isHuffman = this.#position < this.#end && this.#block[this.#position]! >= 0x80;
+    const length = this.#skipString();
+    const stop = this.#position;
+    const start = stop - length;
     if (!isHuffman) return readLatin1(this.#block, start, stop);
     if (length * 2 > scratch.length) scratch = Buffer.allocUnsafeSlow(length * 2);
     const decoded = decodeHuffman(this.#block, start, stop, scratch);

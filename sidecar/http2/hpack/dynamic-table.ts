@@ -39,7 +39,7 @@ export class DynamicTable {
 
   /** Adds an entry, after evicting as many as it takes. One that is larger than the table leaves it empty. */
   insert(field: HeaderField): void {
-    const bytes = field.name.length + field.value.length + entryOverheadBytes;
+    const bytes = field.octets + entryOverheadBytes;
     this.#evictTo(this.#maxBytes - bytes);
     if (bytes > this.#maxBytes) return;
     this.#newest = (this.#newest + 1) & this.#mask;
@@ -58,7 +58,7 @@ export class DynamicTable {
     while (this.#count > 0 && this.#bytes > bytes) {
       const slot = (this.#newest - this.#count + 1) & this.#mask;
       const oldest = this.#slots[slot]!;
-      this.#bytes -= oldest.name.length + oldest.value.length + entryOverheadBytes;
+      this.#bytes -= oldest.octets + entryOverheadBytes;
       this.#slots[slot] = undefined;
       this.#count--;
     }

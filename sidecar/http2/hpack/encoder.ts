@@ -23,8 +23,7 @@ const neverIndexedPrefix = { bits: 4, pattern: 0x10 };
 export function maxEncodedBytes(fields: HeaderFields): number {
   let bytes = 1;
   for (let i = 0; i < fields.length; i++) {
-    const field = fields[i]!;
-    bytes += field.name.length + field.value.length + 3 * maxIntegerBytes;
+    bytes += fields[i]!.octets + 3 * maxIntegerBytes;
   }
   return bytes;
 }

@@ -12,6 +12,13 @@ const LEAF = 1 << 24;
 const EOS = 256;
 const tree = buildTree();
 
+// What 12 bits begin with:  TWO if two whole codes | bits of them << 16 | second symbol << 8 | first symbol
+//                           0: a code that is longer
+const pairBits = 12;
+const pairCount = 1 << pairBits;
+const TWO = 1 << 20;
+const pairs = buildPairs();
+
 /** Decoding failed: what RFC 7541 section 5.2 calls a decoding error. */
 export const HUFFMAN_INVALID = -1;
 
@@ -23,9 +30,28 @@ export function decodeHuffman(input: Buffer, start: number, end: number, out: Bu
   let node = 0;
   let bits = 0; // the undecoded bits, right-aligned
   let bitCount = 0;
-  let pending = 0; // bits since the last whole symbol
   let written = 0;
-  for (let i = start; i < end; i++) {
+  let i = start;
+  // Two symbols at a time, as long as codes are short: those of digits and letters are.
+  for (;;) {
+    while (bitCount < pairBits && i < end) {
+      bits = ((bits << 8) | input[i++]!) & 0xfffff;
+      bitCount += 8;
+    }
+    if (bitCount < pairBits) break;
+    const entry = pairs[(bits >>> (bitCount - pairBits)) & (pairCount - 1)]!;
+    if (entry === 0) break;
+    out[written++] = entry & 0xff;
+    if (entry >= TWO) out[written++] = (entry >>> 8) & 0xff;
+    bitCount -= (entry >>> 16) & 0xf;
+  }
+  // Whole octets go back: from here on each is looked at by itself.
+  i -= bitCount >> 3;
+  bits >>>= bitCount & ~7;
+  bitCount &= 7;
+  bits &= (1 << bitCount) - 1;
+  let pending = bitCount; // bits since the last whole symbol
+  for (; i < end; i++) {
     bits = ((bits << 8) | input[i]!) & 0xffff;
     bitCount += 8;
     pending += 8;
@@ -85,4 +111,26 @@ function buildTree(): Int32Array {
     flat.set(entries, i << 8);
   });
   return flat;
+}
+
+function buildPairs(): Int32Array {
+  const table = new Int32Array(pairCount);
+  for (let bits = 0; bits < pairCount; bits++) {
+    const first = symbolAt(bits, pairBits);
+    if (first === undefined) continue;
+    const used = huffmanLengths[first]!;
+    const second = symbolAt(bits & ((1 << (pairBits - used)) - 1), pairBits - used);
+    if (second === undefined) table[bits] = (used << 16) | first;
+    else table[bits] = TWO | ((used + huffmanLengths[second]!) << 16) | (second << 8) | first;
+  }
+  return table;
+}
+
+/** The symbol whose whole code the `count` right-most bits of `bits` begin with. */
+function symbolAt(bits: number, count: number): number | undefined {
+  for (let symbol = 0; symbol < EOS; symbol++) {
+    const length = huffmanLengths[symbol]!;
+    if (length <= count && bits >>> (count - length) === huffmanCodes[symbol]) return symbol;
+  }
+  return undefined;
 }
