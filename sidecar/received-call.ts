@@ -61,7 +61,9 @@ export class ReceivedCall implements Call, UnderWay {
   #cancelled: ProxyFailure | undefined = undefined;
   /** Where informational responses go until the reply begins: the stream itself, since a closure for it cost much. */
   informed: Pick<ServerStream, "respond"> | undefined = undefined;
-  #listeners: ((failure: ProxyFailure) => void)[] = [];
+  // One field for the first: most calls have few, and an array holds seventeen.
+  #listener: ((failure: ProxyFailure) => void) | undefined = undefined;
+  #others: ((failure: ProxyFailure) => void)[] | undefined = undefined;
 
   constructor(request: ReceivedRequest, sources: CallSources) {
     let path = "";
@@ -144,14 +146,15 @@ export class ReceivedCall implements Call, UnderWay {
   cancel(failure: ProxyFailure): void {
     if (this.#cancelled !== undefined) return;
     this.#cancelled = failure;
-    const listeners = this.#listeners;
-    this.#listeners = [];
-    for (const listener of listeners) listener(failure);
+    this.#listener?.(failure);
+    if (this.#others !== undefined) for (const listener of this.#others) listener(failure);
   }
 
   onCancel(listener: (failure: ProxyFailure) => void): void {
     if (this.#cancelled !== undefined) listener(this.#cancelled);
-    else this.#listeners.push(listener);
+    else if (this.#listener === undefined) this.#listener = listener;
+    else if (this.#others === undefined) this.#others = [listener];
+    else this.#others.push(listener);
   }
 }
 

@@ -48,7 +48,9 @@ class UpstreamReply implements Reply, ReplyListener {
   readonly pending = new PendingReply();
   #head: { readonly fields: HeaderFields; readonly end: boolean; readonly body: BodySource } | undefined = undefined;
   #outcome: Outcome | undefined = undefined;
-  #listeners: ((outcome: Outcome) => void)[] = [];
+  // One field for the first, since most replies have few listeners and an array holds seventeen.
+  #listener: ((outcome: Outcome) => void) | undefined = undefined;
+  #others: ((outcome: Outcome) => void)[] | undefined = undefined;
 
   constructor(call: Call, cancel: TryCancellation | undefined, clock: Clock) {
     this.#call = call;
@@ -70,7 +72,9 @@ class UpstreamReply implements Reply, ReplyListener {
 
   onEnd(listener: (outcome: Outcome) => void): void {
     if (this.#outcome !== undefined) listener(this.#outcome);
-    else this.#listeners.push(listener);
+    else if (this.#listener === undefined) this.#listener = listener;
+    else if (this.#others === undefined) this.#others = [listener];
+    else this.#others.push(listener);
   }
 
   informational(fields: HeaderFields): void {
@@ -90,11 +94,11 @@ class UpstreamReply implements Reply, ReplyListener {
 
   ended(trailers: HeaderFields | undefined, error: StreamError | undefined): void {
     if (this.#head === undefined) return;
-    this.#outcome = this.#verdict(trailers, error);
+    const outcome = this.#verdict(trailers, error);
+    this.#outcome = outcome;
     if (this.#head.end) this.pending.replied(this);
-    const listeners = this.#listeners;
-    this.#listeners = [];
-    for (const listener of listeners) listener(this.#outcome);
+    this.#listener?.(outcome);
+    if (this.#others !== undefined) for (const listener of this.#others) listener(outcome);
   }
 
   #verdict(trailers: HeaderFields | undefined, error: StreamError | undefined): Outcome {

@@ -1,6 +1,7 @@
 // The octets of one stream that cannot go on yet: a FIFO of slabs. Small chunks are packed together, so that what it
 // costs is bounded by octets, never by the number of frames they came in (GHSA-q83h-524g-xf6h). Used for what waits
-// for a window (sending side) and for what arrived before its sink was attached (receiving side).
+// for a window (sending side), for what arrived before its sink was attached (receiving side), and by the layers for
+// what they may have to send again.
 //
 //   slabs:  [ ....####### ] [ ############# ] [ #####........ ]
 //                 ^read                            ^write
@@ -55,6 +56,14 @@ export class SendQueue {
     if (slab === undefined) return nothing;
     const end = this.#slabs.length === 1 ? this.#write : slab.length;
     return slab.subarray(this.#read, end - this.#read > max ? this.#read + max : end);
+  }
+
+  /** All of it, in order; valid until the queue changes. */
+  pieces(): Buffer[] {
+    const last = this.#slabs.length - 1;
+    return this.#slabs.map((slab, i) =>
+      slab.subarray(i === 0 ? this.#read : 0, i === last ? this.#write : slab.length),
+    );
   }
 
   /** Drops `bytes` that `peek` showed. */

@@ -5,12 +5,12 @@
 import type { BodySink, BodySource } from "../http2/body.ts";
 import type { ErrorCode, StreamError } from "../http2/error-code.ts";
 import type { HeaderFields } from "../http2/header-field.ts";
+import { SendQueue } from "../http2/send-queue.ts";
 
 export class ReplayBuffer implements BodySink {
   readonly #source: BodySource;
   readonly #maxBytes: number;
-  #kept: Buffer[] = [];
-  #keptBytes = 0;
+  readonly #kept = new SendQueue();
   #isWhole = true;
   #isAttached = false;
   #hasEnded = false;
@@ -44,14 +44,13 @@ export class ReplayBuffer implements BodySink {
   /** No further try will be made: what is kept is dropped, what comes goes straight through. */
   commit(): void {
     this.#isWhole = false;
-    this.#kept = [];
+    this.#kept.clear();
   }
 
   data(chunk: Buffer, end: boolean): void {
     if (end) this.#hasEnded = true;
-    if (this.#isWhole && this.#keptBytes + chunk.length <= this.#maxBytes) {
-      if (chunk.length > 0) this.#kept.push(Buffer.from(chunk));
-      this.#keptBytes += chunk.length;
+    if (this.#isWhole && this.#kept.length + chunk.length <= this.#maxBytes) {
+      this.#kept.append(chunk);
     } else if (chunk.length > 0 || !end) {
       this.commit();
     }
@@ -79,8 +78,10 @@ export class ReplayBuffer implements BodySink {
       return;
     }
     const isPlainEnd = this.#hasEnded && this.#trailers === undefined;
-    const last = this.#kept.length - 1;
-    for (let i = 0; i <= last; i++) sink.data(this.#kept[i]!, isPlainEnd && i === last);
+    // Copies: a sink that is fed may end the call, and what is kept goes with it.
+    const kept = this.#kept.pieces().map((piece) => Buffer.from(piece));
+    const last = kept.length - 1;
+    for (let i = 0; i <= last; i++) sink.data(kept[i]!, isPlainEnd && i === last);
     if (isPlainEnd && last < 0) sink.data(noBytes, true);
     from.sink = sink;
     if (this.#trailers !== undefined) sink.trailers(this.#trailers);

@@ -25,12 +25,15 @@ export interface HeaderListLimits {
 /** Shared by all decoders: decoding is synchronous. Grows to the longest string seen, which the block's cap bounds. */
 let scratch = Buffer.allocUnsafeSlow(4096);
 const literals = new LiteralCache();
+const lengthMask = 63;
 
 export class HpackDecoder {
   /** What was too much in the list that was decoded last; empty when nothing was. */
   exceeded: "" | "header list bytes" | "header fields" = "";
   readonly #table = new DynamicTable(decoderTableBytes);
   readonly #limits: HeaderListLimits;
+  /** By a block's length, to some bits: how many fields the last such had. An array that grows leaves much unused. */
+  readonly #guessedCounts = new Uint8Array(lengthMask + 1);
   #block: Buffer = scratch;
   #position = 0;
   #end = 0;
@@ -53,7 +56,8 @@ export class HpackDecoder {
     this.#position = start;
     this.#end = end;
     this.exceeded = "";
-    const fields: HeaderField[] = [];
+    const fields = new Array<HeaderField>(this.#guessedCounts[(end - start) & lengthMask]!);
+    let count = 0;
     let listBytes = 0;
     let maySizeUpdate = true;
     while (this.#position < end) {
@@ -74,8 +78,12 @@ export class HpackDecoder {
       maySizeUpdate = false;
       listBytes += field.octets + entryOverheadBytes;
       if (listBytes > this.#limits.maxHeaderListBytes) this.exceeded = "header list bytes";
-      else if (fields.length === this.#limits.maxFields) this.exceeded = "header fields";
-      else if (this.exceeded === "") fields.push(field);
+      else if (count === this.#limits.maxFields) this.exceeded = "header fields";
+      else if (this.exceeded === "") fields[count++] = field;
+    }
+    if (fields.length !== count) {
+      fields.length = count;
+      this.#guessedCounts[(end - start) & lengthMask] = count;
     }
     return fields;
   }

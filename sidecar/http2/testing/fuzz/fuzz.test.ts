@@ -32,7 +32,10 @@ test("the same seed and step make the same conversation, others make others", ()
   expect(other).not.toEqual(first);
 });
 
-test("a thousand broken conversations leave no exception, stream, timer or octet behind", async () => {
+// Three seconds of work on an idle machine.
+test("a thousand broken conversations leave no exception, stream, timer or octet behind", {
+  timeout: 60_000,
+}, async () => {
   for (let step = 0; step < 1000; step++) {
     const trial = makeTrial(corpus, 20_240, step);
     const { problems } = await runTrial(trial);
