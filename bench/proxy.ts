@@ -14,7 +14,7 @@ import { join } from "node:path";
 import { resultLine, thisMachine } from "../common/json-output.ts";
 import { formatMusts } from "./musts.ts";
 import { findProgram } from "./peers/find-program.ts";
-import { endOnSignals } from "./peers/peer.ts";
+import { endChildrenWithUs } from "./peers/peer.ts";
 import { writeTlsFiles } from "./peers/tls-files.ts";
 import { madeBy, writePart } from "./performance-page.ts";
 import { coresOf, findHalfRates, loadCore, measurePeer, type Setting, startBackend } from "./proxy-measure.ts";
@@ -147,5 +147,5 @@ async function main(args: readonly string[]): Promise<number> {
   return isOk ? 0 : 1;
 }
 
-endOnSignals();
+endChildrenWithUs();
 process.exitCode = await main(process.argv.slice(2));

@@ -12,27 +12,25 @@ export const ferryProxy: Peer = {
   name: "ferry-proxy",
   obstacle: () => undefined,
   async start(params) {
-    const child = spawnOnCores(params.cores, proxyCommand(params));
+    const child = spawnOnCores(params.cores, [process.execPath, main, ...proxyArguments(params)]);
     return runningChild(child, portOf((await readyLineOf(child)).listen));
   },
 };
 
-export interface ProxyCommandParams {
+export interface ProxyArguments {
   readonly backendPort: number;
   readonly workers: number;
   readonly tls?: TlsFiles | undefined;
   /** As `--limits` has them. */
   readonly limits?: string;
-  /** For Node itself. */
-  readonly nodeFlags?: readonly string[];
 }
 
-export function proxyCommand({ backendPort, workers, tls, limits, nodeFlags = [] }: ProxyCommandParams) {
-  const command = [process.execPath, ...nodeFlags, main, "proxy", "--json", "--upstream", `127.0.0.1:${backendPort}`];
-  if (workers > 1) command.push("--workers", String(workers));
-  if (limits !== undefined) command.push("--limits", limits);
-  if (tls !== undefined) {
-    command.push("--tls-cert", tls.certFile, "--tls-key", tls.keyFile, "--tls-client-ca", tls.caFile);
-  }
-  return command;
+/** What stands behind `ferry`. */
+export function proxyArguments({ backendPort, workers, tls, limits }: ProxyArguments): readonly string[] {
+  return [
+    ...["proxy", "--json", "--upstream", `127.0.0.1:${backendPort}`],
+    ...(workers > 1 ? ["--workers", String(workers)] : []),
+    ...(limits === undefined ? [] : ["--limits", limits]),
+    ...(tls === undefined ? [] : ["--tls-cert", tls.certFile, "--tls-key", tls.keyFile, "--tls-client-ca", tls.caFile]),
+  ];
 }

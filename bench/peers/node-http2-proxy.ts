@@ -1,8 +1,8 @@
 // The proxy that one writes in an afternoon on `node:http2`: one session to the backend, streams piped into each other,
 // trailers passed on. It is what "a sidecar in Node" would cost without HTTP/2 of our own (docs/decisions/0001).
 //
-// A process of its own, started by bench/proxy.ts: `node node-http2-proxy.ts <listen port> <backend port>`, for TLS that
-// demands client certificates with `<certificate> <key> <client authority>` behind it.
+// A process of its own, started by bench/proxy.ts: `node node-http2-proxy.ts <listen port> <backend port>`, for TLS
+// that demands client certificates with `<certificate> <key> <client authority>` behind it.
 
 import { readFileSync } from "node:fs";
 import {

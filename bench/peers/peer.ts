@@ -67,17 +67,18 @@ export function spawnOnCores(cores: string, command: readonly string[], env: Nod
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
-  if (running.size === 0) process.once("exit", () => running.forEach((one) => void one.kill("SIGKILL")));
   running.add(child);
   child.once("exit", () => running.delete(child));
   return child;
 }
 
-/** None of them goes on when we end, whatever ends us: see endOnSignals. */
 const running = new Set<ChildProcess>();
 
-/** Ctrl-C and SIGTERM end a benchmark as its own end does: with what it has started. */
-export function endOnSignals(): void {
+/** Called once by each benchmark: whatever ends it, also Ctrl-C and SIGTERM, ends what it has started here. */
+export function endChildrenWithUs(): void {
+  process.once("exit", () => {
+    for (const child of running) child.kill("SIGKILL");
+  });
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 }
 
