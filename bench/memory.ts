@@ -3,9 +3,9 @@
 //   npm run bench:memory -- [--calls 10000000] [--connections 10000] [--starts 7] [--json] [--write]
 //
 // Start to ready; resident memory idle, and of `ferry proxy` with idle connections; and of the sidecar with every
-// default layer under the load of bench:proxy (8x32 64B, caches off, no pause between calls): octets that V8 allocates a
-// call, its collections and their pauses, and how the heap has grown behind all those calls. Processes on core 0, load
-// and backend on core 1. Ends with 1 when a must is not met. See bench/README.md.
+// default layer under the load of bench:proxy (8x32 64B, caches off, no pause between calls): octets that V8 allocates
+// for a call, its collections and their pauses, and how the heap has grown behind all those calls. Processes on core 0,
+// load and backend on core 1. Ends with 1 when a must is not met. See bench/README.md.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

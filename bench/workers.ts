@@ -139,10 +139,11 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const report = reportWorkers(measurements, shares !== undefined);
   const must = scalingMust(report);
+  const alone = `load and backend have core ${loadCore}.`;
   const how =
     why === undefined
-      ? `Each worker has ${options.share * 100} % of a core, on core ${cores}; load and backend have core ${loadCore}.`
-      : `No fixed shares (${why}): workers on cores ${cores}, load and backend on core ${loadCore}, rates per core compared.`;
+      ? `Each worker has ${options.share * 100} % of a core, on core ${cores}; ${alone}`
+      : `No fixed shares (${why}), so rates per core are compared: workers on core ${cores}, ${alone}`;
   if (options.mayWrite) writePart("bench:workers", workersPart(made, how, report));
   const { share, runs, seconds } = options;
   const asked = { machine, hasShares: why === undefined, why, share, runs, seconds, placement: how };

@@ -1,5 +1,5 @@
-// V8's lines about its collections, as `--trace-gc-nvp` writes them: what each paused, and what was allocated before it.
-// Pure. Called by bench/memory.ts.
+// V8's lines about its collections, as `--trace-gc-nvp` writes them: what each paused, and what was allocated before.
+// Pure. Called by measure.ts.
 
 import { percentile } from "../percentile.ts";
 
@@ -23,7 +23,7 @@ export interface CollectionRow {
   readonly maxMs: number;
 }
 
-/** V8's short names (Heap::PrintShortHeapStatistics and GCTracer::PrintNVP): `s`, `mc` or `ms`, `mms`. */
+/** V8's short names. */
 const kinds: Readonly<Record<string, CollectionKind>> = {
   s: "scavenge",
   mc: "mark-sweep",
@@ -31,15 +31,21 @@ const kinds: Readonly<Record<string, CollectionKind>> = {
   mms: "minor mark-sweep",
 };
 
+const linePattern =
+  /^\[\d+:0x[0-9a-f]+(?::\d+)?\]\s+\d+ ms: pause=([\d.]+) .*\bgc=(\w+) reduce_memory=(\d) .*\ballocated=(\d+) /;
+
 /** Undefined for a line that is none of these. */
 export function readCollection(line: string): Collection | undefined {
-  const found =
-    /^\[\d+:0x[0-9a-f]+(?::\d+)?\]\s+\d+ ms: pause=([\d.]+) .*\bgc=(\w+) reduce_memory=(\d) .*\ballocated=(\d+) /.exec(
-      line,
-    );
+  const found = linePattern.exec(line);
   const kind = kinds[found?.[2] ?? ""];
   if (found === null || kind === undefined) return undefined;
-  return { kind, pauseMs: Number(found[1]), allocatedBytes: Number(found[4]), isForced: found[3] === "1" };
+  return { kind, pauseMs: Number(found[1]), allocatedBytes: sizeOf(found[4]), isForced: found[3] === "1" };
+}
+
+/** V8 writes a difference without a sign: behind a forced collection it can be below zero, which wraps. */
+function sizeOf(text: string | undefined): number {
+  const value = Number(text);
+  return Number.isSafeInteger(value) ? value : 0;
 }
 
 export function summarise(collections: readonly Collection[]): readonly CollectionRow[] {

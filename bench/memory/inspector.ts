@@ -1,5 +1,5 @@
-// A process that was started with `--inspect=127.0.0.1:0`, asked for its heap by V8's inspector protocol: no code of ours
-// runs in it for that. Called by bench/memory.ts.
+// A process that was started with `--inspect=127.0.0.1:0`, asked for its heap by V8's inspector protocol: no code of
+// ours runs in it for that. Called by measure.ts.
 
 import type { ChildProcess } from "node:child_process";
 

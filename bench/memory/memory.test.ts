@@ -18,6 +18,11 @@ describe("V8's lines", () => {
     expect(readCollection(line("mc", "1.0").replace("reduce_memory=0", "reduce_memory=1"))?.isForced).toBe(true);
   });
 
+  test("a difference that has wrapped below zero is nothing allocated", () => {
+    const wrapped = line("mc", "1.0").replace("allocated=4944416", "allocated=18446744073709549352");
+    expect(readCollection(wrapped)?.allocatedBytes).toBe(0);
+  });
+
   test("are told from everything else that a process says", () => {
     expect(readCollection('{"event":"ready","outbound":"127.0.0.1:1"}')).toBeUndefined();
     expect(readCollection(line("unknown", "1.0"))).toBeUndefined();
