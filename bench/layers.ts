@@ -1,6 +1,6 @@
 // What each layer of the way out costs a call that goes well, at the defaults:
 //
-//   npm run bench:layers -- [--json]
+//   npm run bench:layers -- [--json] [--write]
 //
 // The layers of sidecar/outbound/stack.ts are put on top of each other one by one, from the outside in, over an end
 // that answers at once; a layer's cost is what it adds. So it holds what the layer does, its promise and its listener,
@@ -44,6 +44,7 @@ import type { Layer, Service } from "../sidecar/stack.ts";
 import { callMetrics } from "../sidecar/telemetry/call-metrics.ts";
 import { MetricRegistry } from "../sidecar/telemetry/metric-registry.ts";
 import { record } from "../sidecar/telemetry/record.ts";
+import { madeBy, writePart } from "./performance-page.ts";
 
 const callsPerRun = 20_000;
 const runs = 25;
@@ -216,12 +217,23 @@ async function measureLayers(): Promise<readonly LayerCost[]> {
 }
 
 if (import.meta.main) {
-  const { values } = parseArgs({ options: { json: { type: "boolean", default: false } } });
+  const { values } = parseArgs({
+    options: { json: { type: "boolean", default: false }, write: { type: "boolean", default: false } },
+  });
   const rows = await measureLayers();
   const totals = { nsPerCall: sum(rows, "nsPerCall"), bytesPerCall: sum(rows, "bytesPerCall") };
+  const lines = [...rows, { layer: "all", ...totals }];
+  if (values.write) {
+    const cells = lines.map(({ layer, nsPerCall, bytesPerCall }) => `| ${layer} | ${nsPerCall} | ${bytesPerCall} |`);
+    const table = ["| layer | ns a call | octets a call |", "|---|---:|---:|", ...cells].join("\n");
+    const how =
+      "The layers of the way out as `sidecar/outbound/stack.ts` lists them, each with what it adds to a unary call " +
+      "that goes well: no sockets, frames or header blocks. Octets are of V8's heap.";
+    writePart("bench:layers", `${madeBy("bench:layers", process.argv.slice(2))}\n\n${how}\n\n${table}`);
+  }
   if (values.json) console.log(resultLine("bench:layers", true, { machine: thisMachine(), rows, totals }));
   else
-    for (const { layer, nsPerCall, bytesPerCall } of [...rows, { layer: "all", ...totals }]) {
+    for (const { layer, nsPerCall, bytesPerCall } of lines) {
       console.log(`${layer.padEnd(14)} ${String(nsPerCall).padStart(6)} ns ${String(bytesPerCall).padStart(6)} octets`);
     }
 }

@@ -9,6 +9,8 @@ export interface Workload {
   /** `connections x streams size`, as `8x32 64B`. */
   readonly name: string;
   readonly shape: Pick<LoadPlan, "connections" | "streams" | "messageBytes" | "reply">;
+  /** Calls are due at half of our own saturation, the same for every peer; else each begins when another has ended. */
+  readonly isAtHalf: boolean;
   /** Requests before anything is measured: enough to compile what will be hot, and to find the rate. */
   readonly warmUpRequests: number;
 }
@@ -22,8 +24,10 @@ export const workloads: readonly Workload[] = [
   {
     name: "4x4 stream 16x64KB",
     shape: { connections: 4, streams: 4, messageBytes: 64, reply: { messages: 16, bytes: 65_536 } },
+    isAtHalf: false,
     warmUpRequests: 100,
   },
+  { ...unary("8x32", 64, 20_000), name: "8x32 64B at half", isAtHalf: true },
 ];
 
 const loadProgram = fileURLToPath(new URL("wire/load.ts", import.meta.url));
@@ -56,6 +60,7 @@ function unary(shape: string, bytes: number, warmUpRequests: number): Workload {
   return {
     name: `${shape} ${bytes < 1_024 ? `${bytes}B` : `${bytes / 1_024}KB`}`,
     shape: { connections: connections!, streams: streams!, messageBytes: bytes, reply: undefined },
+    isAtHalf: false,
     warmUpRequests,
   };
 }

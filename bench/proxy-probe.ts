@@ -2,7 +2,9 @@
 // status in the trailers and the payload. A peer that loses trailers or mixes up streams shows here.
 
 import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { Client, credentials, type ServiceError, status } from "@grpc/grpc-js";
+import type { LoadTls } from "./wire/load-plan.ts";
 
 export interface ProbeResult {
   /** Calls that reached the peer. */
@@ -14,7 +16,7 @@ export interface ProbeResult {
 const intervalMs = 50;
 const deadlineMs = 10_000;
 
-/** Calls `path` on `port` every 50 ms with a payload of its own each, until `stop`. */
+/** Calls `path` on `port` every 50 ms with a payload of its own each, until `stop`; with `tls` by mTLS. */
 export class Probe {
   readonly #client: Client;
   readonly #path: string;
@@ -23,8 +25,12 @@ export class Probe {
   readonly #timer: NodeJS.Timeout;
   #calls = 0;
 
-  constructor(port: number, path: string) {
-    this.#client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
+  constructor(port: number, path: string, tls?: LoadTls) {
+    const target = `127.0.0.1:${port}`;
+    this.#client =
+      tls === undefined
+        ? new Client(target, credentials.createInsecure())
+        : new Client(target, secured(tls), { "grpc.ssl_target_name_override": "localhost" });
     this.#path = path;
     this.#timer = setInterval(() => this.#track(), intervalMs);
     this.#track();
@@ -57,4 +63,8 @@ export class Probe {
       this.#client.makeUnaryRequest(this.#path, same, same, payload, options, onReply);
     });
   }
+}
+
+function secured({ caFile, keyFile, certFile }: LoadTls) {
+  return credentials.createSsl(readFileSync(caFile), readFileSync(keyFile), readFileSync(certFile));
 }

@@ -37,7 +37,7 @@ export const steps: readonly Step[] = [
     // Half of the ratio that bench/README.md's command measures; the only timing that decides a check.
     ...{ name: "speed beside HAProxy", command: "npm" },
     args: [
-      ...["run", "bench:proxy", "--", "--peers", "ferry,haproxy", "--workloads", "8x32 64B", "--caches", "on"],
+      ...["run", "bench:proxy", "--", "--peers", "ferry,haproxy", "--workloads", "8x32 64B"],
       ...["--runs", "3", "--seconds", "1", "--least-ratio", "0.5", "--json"],
     ],
     ...{ counts: "one", group: "e2e", limitMinutes: 4 },

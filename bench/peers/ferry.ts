@@ -6,15 +6,10 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { firstLineOf, keepOutput, type Peer, type PeerParams, runningChild, spawnOnCore, stopChild } from "./peer.ts";
+import { type Peer, portOf, readyLineOf, runningChild, spawnOnCores } from "./peer.ts";
 
 const main = fileURLToPath(new URL("../../sidecar/main.ts", import.meta.url));
 const descriptors = fileURLToPath(new URL("../../proto/released/v0.1.0.binpb", import.meta.url));
-
-interface Ready {
-  readonly event: string;
-  readonly outbound?: string;
-}
 
 export const ferry: Peer = sidecar("ferry", {});
 
@@ -22,10 +17,30 @@ export const ferry: Peer = sidecar("ferry", {});
 export const ferryUnheld: Peer = sidecar("ferry-unheld", { ferry_idempotent: "no" });
 
 function sidecar(name: string, config: Readonly<Record<string, string>>): Peer {
-  return { name, missing: () => undefined, start: (params) => startSidecar(params, config) };
+  return {
+    name,
+    obstacle: () => undefined,
+    async start(params) {
+      const { command, env } = sidecarCommand({ ...params, config });
+      const child = spawnOnCores(params.cores, command, env);
+      return runningChild(child, portOf((await readyLineOf(child)).outbound));
+    },
+  };
 }
 
-async function startSidecar({ backendPort, folder, core }: PeerParams, config: Readonly<Record<string, string>>) {
+export interface SidecarParams {
+  readonly backendPort: number;
+  /** Of the sidecar's own, for its registry and configuration. */
+  readonly folder: string;
+  readonly workers: number;
+  /** Config of proxy-defaults. */
+  readonly config?: Readonly<Record<string, string>>;
+  /** For Node itself. */
+  readonly nodeFlags?: readonly string[];
+}
+
+/** How the sidecar is started; its registry and configuration are written. */
+export function sidecarCommand({ backendPort, folder, workers, config = {}, nodeFlags = [] }: SidecarParams) {
   const registry = join(folder, "registry/bench");
   const meshConfig = join(folder, "mesh-config");
   mkdirSync(registry, { recursive: true });
@@ -33,28 +48,23 @@ async function startSidecar({ backendPort, folder, core }: PeerParams, config: R
   const defaults = { Kind: "proxy-defaults", Name: "global", Config: { protocol: "grpc", ...config } };
   writeFileSync(join(meshConfig, "proxy-defaults/global.json"), JSON.stringify(defaults));
   writeFileSync(join(registry, "bench-1.json"), instanceFile(backendPort));
-  const child = spawnOnCore(core, [process.execPath, main], {
-    // Settings of whoever runs the benchmark are not the sidecar's defaults.
-    ...Object.fromEntries(Object.keys(process.env).map((name) => [name, keptVariable(name)])),
+  const env: NodeJS.ProcessEnv = {
+    ...withoutOurSettings(),
     FERRY_ROLE: "gateway",
     FERRY_SERVICE: "bench",
     FERRY_OUTBOUND: "127.0.0.1:0",
     FERRY_HOME: folder,
     FERRY_MESH_CONFIG: meshConfig,
     FERRY_DESCRIPTORS: descriptors,
-  });
-  const said = keepOutput(child);
-  const line = await firstLineOf(child);
-  const address = line === undefined ? undefined : (JSON.parse(line) as Ready).outbound;
-  if (address === undefined) {
-    await stopChild(child);
-    throw new Error(`the sidecar did not become ready: ${said()}`);
-  }
-  return runningChild(child, Number(address.slice(address.lastIndexOf(":") + 1)));
+    ...(workers > 1 && { FERRY_WORKERS: String(workers) }),
+  };
+  return { command: [process.execPath, ...nodeFlags, main], env };
 }
 
-function keptVariable(name: string): string | undefined {
-  return name.startsWith("FERRY_") || name.startsWith("OTEL_") ? undefined : process.env[name];
+/** Settings of whoever runs the benchmark are not the sidecar's defaults: each of them is to be unset. */
+function withoutOurSettings(): NodeJS.ProcessEnv {
+  const ours = Object.keys(process.env).filter((name) => name.startsWith("FERRY_") || name.startsWith("OTEL_"));
+  return Object.fromEntries(ours.map((name) => [name, undefined]));
 }
 
 /** The registry's entry for the backend; this process stands in as its sidecar, so that the entry counts as alive. */

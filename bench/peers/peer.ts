@@ -2,32 +2,47 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { createInterface } from "node:readline";
+import { cpuMsOf, processesOf, rssKbOf, sumOver } from "./process-figures.ts";
+import type { TlsFiles } from "./tls-files.ts";
 
 export interface PeerParams {
   readonly backendPort: number;
   /** A folder of the peer's own for its configuration and state; removed afterwards. */
   readonly folder: string;
-  /** The core that the peer's process is bound to. */
-  readonly core: number;
+  /** What the peer's processes are bound to, as taskset has it: `0`, `0-1`. */
+  readonly cores: string;
+  /** Threads or processes that do the work, on one port. */
+  readonly workers: number;
+  /** It takes TLS 1.3 only and demands a client certificate; undefined: plaintext. The backend is plaintext always. */
+  readonly tls: TlsFiles | undefined;
 }
 
 export interface RunningPeer {
   /** Where it takes calls, on 127.0.0.1. */
   readonly port: number;
-  /** Processor time that its process has used so far, milliseconds; undefined for no process of its own. */
+  /** Of its first process; undefined for no process of its own. */
+  readonly pid: number | undefined;
+  /** Processor time that its processes have used so far, milliseconds; undefined for no process of its own. */
   cpuMs(): number | undefined;
-  /** Resident memory of its process now, MB; undefined for no process of its own. */
+  /** Resident memory of its processes now, MB; undefined for no process of its own. */
   rssMb(): number | undefined;
   stop(): Promise<void>;
 }
 
+/** What not every peer can. */
+export interface PeerWay {
+  readonly isTls: boolean;
+  readonly workers: number;
+}
+
 export interface Peer {
   readonly name: string;
-  /** Why it cannot be run on this machine, or undefined when it can. */
-  missing(): string | undefined;
+  /** Why it cannot be measured, on this machine or in this way; undefined when it can. */
+  obstacle(way: PeerWay): string | undefined;
+  /** Of a program of another make, as `2.6.12`. */
+  version?(): string;
   /** Resolves when it accepts connections; rejects with what it said when it does not within 15 s. */
   start(params: PeerParams): Promise<RunningPeer>;
 }
@@ -46,17 +61,30 @@ export async function findFreePort(): Promise<number> {
   return port;
 }
 
-/** Starts `command` on `core`; the child's own pid is the command's, since taskset replaces itself. */
-export function spawnOnCore(core: number, command: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
-  return spawn("taskset", ["-c", String(core), ...command], {
+/** Starts `command` on `cores`; the child's own pid is the command's, since taskset replaces itself. */
+export function spawnOnCores(cores: string, command: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
+  const child = spawn("taskset", ["-c", cores, ...command], {
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
+  running.add(child);
+  child.once("exit", () => running.delete(child));
+  return child;
+}
+
+const running = new Set<ChildProcess>();
+
+/** Called once by each benchmark: whatever ends it, also Ctrl-C and SIGTERM, ends what it has started here. */
+export function endChildrenWithUs(): void {
+  process.once("exit", () => {
+    for (const child of running) child.kill("SIGKILL");
+  });
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 }
 
 /** Starts a peer that listens on `port` and waits until it does. */
-export async function startListening(core: number, command: readonly string[], port: number): Promise<RunningPeer> {
-  const child = spawnOnCore(core, command);
+export async function startListening(cores: string, command: readonly string[], port: number): Promise<RunningPeer> {
+  const child = spawnOnCores(cores, command);
   const said = keepOutput(child);
   const limitMs = performance.now() + startLimitMs;
   while (!(await canConnect(port))) {
@@ -71,32 +99,47 @@ export async function startListening(core: number, command: readonly string[], p
 
 /** A peer whose process is up and takes calls on `port`. */
 export function runningChild(child: ChildProcess, port: number): RunningPeer {
-  return { port, cpuMs: () => cpuMsOf(child), rssMb: () => rssMbOf(child), stop: () => stopChild(child) };
+  const pid = child.pid!;
+  return {
+    ...{ port, pid, stop: () => stopChild(child) },
+    cpuMs: () => sumOver(processesOf(pid), cpuMsOf),
+    rssMb: () => Math.round(sumOver(processesOf(pid), rssKbOf) / 102.4) / 10,
+  };
 }
 
-function rssMbOf(child: ChildProcess): number {
-  const status = readFileSync(`/proc/${child.pid}/status`, "utf8");
-  return Math.round(Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 102.4) / 10;
+/** What the ready lines of our own processes may have. */
+export interface Ready {
+  /** Of the bare proxy. */
+  readonly port?: number;
+  /** `host:port` of `ferry proxy`. */
+  readonly listen?: string;
+  /** `host:port` of the sidecar's way out. */
+  readonly outbound?: string;
 }
 
-/** The first line that a child writes to stdout; undefined when it ends before that, or says nothing for 15 s. */
-export function firstLineOf(child: ChildProcess): Promise<string | undefined> {
-  return new Promise((resolve) => {
+/**
+ * The first JSON object that a process of ours writes to stdout, its ready line; V8's traces may stand before it. Ends
+ * the child and rejects with what it said when it ends before that, or is not ready within 15 s.
+ */
+export async function readyLineOf(child: ChildProcess): Promise<Ready> {
+  const said = keepOutput(child);
+  const line = await new Promise<string | undefined>((resolve) => {
     const timer = setTimeout(() => resolve(undefined), startLimitMs);
-    createInterface({ input: child.stdout! }).once("line", resolve);
-    child.once("exit", () => {
+    const decide = (found: string | undefined) => {
       clearTimeout(timer);
-      resolve(undefined);
-    });
+      resolve(found);
+    };
+    createInterface({ input: child.stdout! }).on("line", (text) => text.startsWith("{") && decide(text));
+    child.once("exit", () => decide(undefined));
   });
+  if (line !== undefined) return JSON.parse(line) as Ready;
+  await stopChild(child);
+  throw new Error(`did not become ready: ${said()}`);
 }
 
-/** User and system time of a child on Linux, to the 10 ms that the kernel counts in. */
-function cpuMsOf(child: ChildProcess): number {
-  const stat = readFileSync(`/proc/${child.pid}/stat`, "utf8");
-  // Behind the name, which may hold spaces: utime and stime are fields 14 and 15 of proc(5).
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) * 10;
+/** The port of `host:port`. */
+export function portOf(address: string | undefined): number {
+  return Number(address?.slice(address.lastIndexOf(":") + 1));
 }
 
 /** Drains what the child writes, so that it never blocks; returns a function that gives its last 2,000 characters. */

@@ -10,6 +10,8 @@ export interface LoadPlan {
   /** Calls under way on each connection, at the most. */
   readonly streams: number;
   readonly requests: number;
+  /** Of these, the first so many count for everything but latency: the load itself is compiled by them. */
+  readonly uncounted: number;
   /** The request's method path. */
   readonly path: string;
   /** Of each request's message, gRPC prefix included. */
@@ -17,8 +19,18 @@ export interface LoadPlan {
   /** Each call is answered by a stream; undefined: by an echo. */
   readonly reply: StreamOrder | undefined;
   readonly headers: HeaderKind;
-  /** Calls begun per second, evenly; 0: each as soon as another has ended. */
+  /** Calls due per second, evenly, whatever became of those before; 0: each as soon as another has ended. */
   readonly ratePerSecond: number;
+  /** TLS 1.3 with a certificate of our own; undefined: plaintext. */
+  readonly tls: LoadTls | undefined;
+}
+
+/** PEM files. */
+export interface LoadTls {
+  /** The authority that has signed the server's certificate, which is for `localhost`. */
+  readonly caFile: string;
+  readonly certFile: string;
+  readonly keyFile: string;
 }
 
 export interface LoadFigures {
@@ -31,7 +43,7 @@ export interface LoadFigures {
   readonly error: string;
   /** Payload octets received per second. */
   readonly bytesPerSecond: number;
-  /** From when a call was begun, or with a rate should have been, to its end; microseconds. */
+  /** From when a call was begun, or with a rate was due, to its end; microseconds. */
   readonly p50Us: number;
   readonly p99Us: number;
 }

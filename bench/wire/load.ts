@@ -4,9 +4,13 @@
 //   node bench/wire/load.ts '<LoadPlan as JSON>'     prints LoadFigures as JSON
 //
 // Latencies are measured by every call. With a rate they count from the moment when the call was due, so that a stall
-// of the proxy is seen by all calls that it held up.
+// of the proxy is seen by all calls that it held up, also by those that found no free stream and were begun late.
+// Connections, and their handshakes, are made before the clock starts, and kept.
 
-import { connect } from "node:net";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { connect, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 import { percentile } from "../percentile.ts";
 import { FrameConnection } from "./frame-connection.ts";
 import type { LoadFigures, LoadPlan } from "./load-plan.ts";
@@ -15,6 +19,8 @@ import { RequestBlocks } from "./request-blocks.ts";
 
 interface OpenCall {
   readonly sinceMs: number;
+  /** Its latency is: not when the load itself is still being compiled. */
+  readonly isCounted: boolean;
   bytes: number;
 }
 
@@ -25,25 +31,28 @@ class Load {
   readonly #answerBytes: number;
   readonly #latenciesMs: Float64Array;
   readonly #clients: Client[] = [];
-  readonly #startedMs: number;
   readonly #finish: (figures: LoadFigures) => void;
+  #startedMs = 0;
+  #hasEnded = false;
   #begun = 0;
   #answered = 0;
+  #counted = 0;
   #errors = 0;
   #error = "";
   #bytes = 0;
   #turn = 0;
 
-  constructor(plan: LoadPlan, finish: (figures: LoadFigures) => void) {
+  /** Over `sockets` that are connected, one for each connection of the plan. */
+  constructor(plan: LoadPlan, sockets: readonly Socket[], finish: (figures: LoadFigures) => void) {
     const { messageBytes, reply, requests } = plan;
     this.#plan = plan;
     this.#finish = finish;
     this.#message = reply === undefined ? grpcMessage(messageBytes) : orderMessage(messageBytes, reply);
     this.#answerBytes = reply === undefined ? messageBytes : reply.messages * reply.bytes;
     this.#latenciesMs = new Float64Array(requests);
-    for (let i = 0; i < plan.connections; i++) this.#clients.push(new Client(plan, this.#message, this));
+    for (const socket of sockets) this.#clients.push(new Client(plan, socket, { message: this.#message, load: this }));
     this.#startedMs = performance.now();
-    if (plan.ratePerSecond > 0) this.#beginDue();
+    if (plan.ratePerSecond > 0) this.#keepRate();
     else for (const client of this.#clients) this.#fill(client);
   }
 
@@ -54,7 +63,8 @@ class Load {
       this.failed(client, `an answer of ${call.bytes} octets, expected ${this.#answerBytes}`);
       return;
     }
-    this.#latenciesMs[this.#answered++] = performance.now() - call.sinceMs;
+    this.#answered++;
+    if (call.isCounted) this.#latenciesMs[this.#counted++] = performance.now() - call.sinceMs;
     this.#next(client);
   }
 
@@ -64,32 +74,58 @@ class Load {
     this.#next(client);
   }
 
+  /** Without a connection nothing more can come. */
+  lost(why: string): void {
+    this.#error ||= why;
+    if (this.#clients.every(({ isLost }) => isLost)) this.#end();
+  }
+
   #next(client: Client): void {
     if (this.#answered + this.#errors >= this.#plan.requests) this.#end();
-    else if (this.#plan.ratePerSecond === 0 && this.#begun < this.#plan.requests && !client.isLost) this.#fill(client);
+    else if (this.#plan.ratePerSecond > 0) this.#beginDue();
+    else if (!client.isLost) this.#fill(client);
   }
 
   #fill(client: Client): void {
     while (client.open < this.#plan.streams && this.#begun < this.#plan.requests) {
-      this.#begun++;
-      client.begin(performance.now());
+      client.begin(performance.now(), this.#begun++ >= this.#plan.uncounted);
     }
   }
 
+  /** What has become due is begun each millisecond: turning all the time would take the core from the backend. */
+  #keepRate(): void {
+    this.#beginDue();
+    if (this.#begun < this.#plan.requests && !this.#hasEnded) setTimeout(() => this.#keepRate(), 1);
+  }
+
+  /** Begins what is due, on the connections in turn, as far as they have a free stream. */
   #beginDue(): void {
-    const { ratePerSecond, requests, connections } = this.#plan;
-    const dueCalls = Math.min(requests, Math.floor(((performance.now() - this.#startedMs) / 1000) * ratePerSecond));
-    while (this.#begun < dueCalls) {
-      const dueMs = this.#startedMs + (this.#begun++ / ratePerSecond) * 1000;
-      this.#clients[this.#turn++ % connections]!.begin(dueMs);
+    const { ratePerSecond, requests } = this.#plan;
+    const elapsedMs = performance.now() - this.#startedMs;
+    const due = Math.min(requests, Math.floor((elapsedMs / 1000) * ratePerSecond));
+    while (this.#begun < due) {
+      const client = this.#nextFree();
+      if (client === undefined) return;
+      const dueMs = this.#startedMs + (this.#begun / ratePerSecond) * 1000;
+      client.begin(dueMs, this.#begun++ >= this.#plan.uncounted);
     }
-    if (this.#begun < requests) setTimeout(() => this.#beginDue(), 1);
+  }
+
+  #nextFree(): Client | undefined {
+    const { streams, connections } = this.#plan;
+    for (let tries = 0; tries < connections; tries++) {
+      const client = this.#clients[this.#turn++ % connections]!;
+      if (client.open < streams && !client.isLost) return client;
+    }
+    return undefined;
   }
 
   #end(): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
     const seconds = (performance.now() - this.#startedMs) / 1000;
     for (const client of this.#clients) client.close();
-    const sorted = Array.from(this.#latenciesMs.subarray(0, this.#answered)).sort((a, b) => a - b);
+    const sorted = Array.from(this.#latenciesMs.subarray(0, this.#counted)).sort((a, b) => a - b);
     this.#finish({
       seconds,
       rps: this.#answered / seconds,
@@ -112,7 +148,7 @@ class Client {
   #nextId = 1;
   isLost = false;
 
-  constructor(plan: LoadPlan, message: Buffer, load: Load) {
+  constructor(plan: LoadPlan, socket: Socket, { message, load }: { readonly message: Buffer; readonly load: Load }) {
     this.#message = message;
     this.#blocks = new RequestBlocks(plan.headers, plan.path);
     const forget = (streamId: number) => {
@@ -121,7 +157,7 @@ class Client {
       this.#connection.forget(streamId);
       return call;
     };
-    this.#connection = new FrameConnection(connect(plan.port, "127.0.0.1"), "client", {
+    this.#connection = new FrameConnection(socket, "client", {
       headers: (streamId, isEnd) => {
         if (!isEnd) return;
         const call = forget(streamId);
@@ -146,6 +182,7 @@ class Client {
           forget(streamId);
           load.failed(this, reason);
         }
+        load.lost(reason);
       },
     });
   }
@@ -154,10 +191,10 @@ class Client {
     return this.#calls.size;
   }
 
-  begin(sinceMs: number): void {
+  begin(sinceMs: number, isCounted: boolean): void {
     const id = this.#nextId;
     this.#nextId += 2;
-    this.#calls.set(id, { sinceMs, bytes: 0 });
+    this.#calls.set(id, { sinceMs, isCounted, bytes: 0 });
     this.#connection.sendHeaders(id, this.#blocks.next(), false);
     if (!this.#connection.trySendData(id, this.#message, true)) {
       this.#connection.sendData(id, this.#message, true, () => {});
@@ -170,7 +207,28 @@ class Client {
   }
 }
 
+/** One connection of the load, ready for HTTP/2. */
+async function open({ port, tls }: LoadPlan): Promise<Socket> {
+  if (tls === undefined) {
+    const socket = connect(port, "127.0.0.1");
+    await once(socket, "connect");
+    return socket;
+  }
+  const socket = connectTls({
+    ...{ host: "127.0.0.1", port, servername: "localhost", ALPNProtocols: ["h2"], minVersion: "TLSv1.3" },
+    // One for all peers, or each would be measured with the cipher that it happens to prefer.
+    ciphers: "TLS_AES_128_GCM_SHA256",
+    ca: readFileSync(tls.caFile),
+    cert: readFileSync(tls.certFile),
+    key: readFileSync(tls.keyFile),
+  });
+  await once(socket, "secureConnect");
+  if (socket.alpnProtocol !== "h2") throw new Error(`ALPN agreed on ${socket.alpnProtocol || "nothing"}, expected h2`);
+  return socket;
+}
+
 const plan = JSON.parse(process.argv[2] ?? "{}") as LoadPlan;
-new Load(plan, (figures) => {
+const sockets = await Promise.all(Array.from({ length: plan.connections }, () => open(plan)));
+new Load(plan, sockets, (figures) => {
   process.stdout.write(`${JSON.stringify(figures)}\n`, () => process.exit(0));
 });

@@ -25,10 +25,11 @@ export interface CertificateParams {
 
 const hourMs = 3_600_000;
 
-/** An authority of its own: its certificate is signed with its own key. */
-export function makeAuthority(commonName: string): TestingCertificate {
+/** An authority of its own: its certificate is signed with its own key. `notAfter`: as in CertificateParams. */
+export function makeAuthority(commonName: string, notAfter?: Date): TestingCertificate {
   const key = newKey();
-  return { cert: certificate({ commonName }, key, { commonName, key }, true), key: pemOf(key) };
+  const params = notAfter === undefined ? { commonName } : { commonName, notAfter };
+  return { cert: certificate(params, key, { commonName, key }, true), key: pemOf(key) };
 }
 
 /** A certificate for servers and clients, signed by `authority`; without one, by itself. */
