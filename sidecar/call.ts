@@ -124,6 +124,8 @@ export interface TryCancellation {
 export interface EndpointCall {
   readonly routed: RoutedCall;
   readonly endpoint: Endpoint;
+  /** When it was chosen, by the sidecar's monotonic clock: asking that costs as much as choosing. */
+  readonly chosenAtMs: number;
 }
 
 /** How a reply ended on the wire: regularly, with these trailers or none, or broken off. */

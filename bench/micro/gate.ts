@@ -22,7 +22,7 @@ const routed = {
   route: { policy: defaultCallPolicy },
   candidates: { targets: [{ id: "s", endpoints, registered: 10 }], traits: { kind: "unary", idempotent: true } },
 } as unknown as RoutedCall;
-const target: EndpointCall = { routed, endpoint: endpoints[0]! };
+const target: EndpointCall = { routed, endpoint: endpoints[0]!, chosenAtMs: systemClock.nowMs() };
 
 const ok: Outcome = { status: 0, httpStatus: 200, failure: undefined };
 const reply: Reply = { fields: [], endsWithHead: false, body: emptyBody, onEnd: (listener) => listener(ok) };

@@ -2,6 +2,7 @@
 // next instance in turn, and a call that failed is sent again at once, whatever the failure, so many times as are
 // allowed. Nothing is remembered from one call to the next but whose turn it is.
 
+import type { Clock } from "../../common/clock.ts";
 import type { EndpointCall, Reply, RoutedCall } from "../../sidecar/call.ts";
 import type { BodySource } from "../../sidecar/http2/body.ts";
 import { noFields } from "../../sidecar/http2/header-field.ts";
@@ -10,8 +11,8 @@ import type { Layer, Service } from "../../sidecar/stack.ts";
 import type { Answer } from "./modelled-reply.ts";
 import { readReply, statusOf } from "./simulated-call.ts";
 
-/** `retries`: tries after the first. */
-export function plainTries(retries: number): Layer<RoutedCall, EndpointCall> {
+/** `retries`: tries after the first; `clock`: the sidecar's. */
+export function plainTries(retries: number, clock: Clock): Layer<RoutedCall, EndpointCall> {
   let turn = 0;
   return (next) =>
     function plainTries(routed) {
@@ -26,7 +27,7 @@ export function plainTries(retries: number): Layer<RoutedCall, EndpointCall> {
       routed.call.notes.attempts = attempt;
       const isLast = attempt > retries || routed.call.cancelled !== undefined;
       try {
-        const answer = await readReply(await next({ routed, endpoint }));
+        const answer = await readReply(await next({ routed, endpoint, chosenAtMs: clock.nowMs() }));
         if (isLast || statusOf(answer) === 0) return replyOf(answer, statusOf(answer));
       } catch (error) {
         if (isLast || routed.call.cancelled !== undefined) throw error;

@@ -60,7 +60,7 @@ export function makeHop(policy: Policy, params: HopParams): Service<Call> {
     rescue(reportDefect, clock),
     deadline(clock, () => upstream),
     route({ upstreams, random, upstreamOf }),
-    plainTries(policy === "no policy" ? 0 : 3),
+    plainTries(policy === "no policy" ? 0 : 3, clock),
     dial(sender, clock),
   );
 }

@@ -11,7 +11,7 @@ import type { Service } from "../stack.ts";
 /** `service`: who calls, as the next sidecar is told; undefined: nobody says. */
 export function dial(sender: RequestSender, clock: Clock, service?: string): Service<EndpointCall> {
   const source = service === undefined ? undefined : new HeaderField("x-ferry-source", service);
-  return function dial({ routed, endpoint }) {
+  return function dial({ routed, endpoint, chosenAtMs }) {
     const { call, route } = routed;
     const request = {
       host: endpoint.host,
@@ -20,7 +20,7 @@ export function dial(sender: RequestSender, clock: Clock, service?: string): Ser
       fields: outgoingFields({
         call,
         attempt: routed.attempt,
-        leftMs: routed.deadlineAtMs - clock.nowMs(),
+        leftMs: routed.deadlineAtMs - chosenAtMs,
         changes: route.requestHeaders,
         source,
       }),

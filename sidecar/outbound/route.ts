@@ -68,8 +68,20 @@ export function route(deps: RouteDeps): Layer<Call, RoutedCall> {
 
 const slash = 0x2f;
 
+// An application calls few services, in rows: what the last authority was is as good as a table.
+let lastAuthority = "";
+let lastService: string | undefined;
+
 /** The service name in an authority such as `quote-query:9191`; undefined when it cannot be one. */
 export function serviceOfAuthority(authority: string): string | undefined {
+  if (authority !== lastAuthority) {
+    lastService = parseAuthority(authority);
+    lastAuthority = authority;
+  }
+  return lastService;
+}
+
+function parseAuthority(authority: string): string | undefined {
   const colon = authority.lastIndexOf(":");
   const name = colon === -1 ? authority : authority.slice(0, colon);
   return /^[a-z0-9][a-z0-9-]{0,62}$/.test(name) ? name : undefined;

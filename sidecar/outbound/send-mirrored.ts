@@ -47,7 +47,8 @@ export function sendMirrored(deps: SendMirroredDeps): MirrorDeps["send"] {
     );
     try {
       const rest = { deadlineAtMs, body: call.body, attempt: 1, tried: [], cancel: undefined };
-      return await resultOf(await deps.dial({ routed: { call, ...decision, ...rest }, endpoint }));
+      const routedCopy = { call, ...decision, ...rest };
+      return await resultOf(await deps.dial({ routed: routedCopy, endpoint, chosenAtMs: nowMs }));
     } catch {
       return "failed";
     } finally {

@@ -87,7 +87,7 @@ export function balance(deps: BalanceDeps): Layer<RoutedCall, EndpointCall> {
       const due = routed.attempt === 1 ? usable.due : undefined;
       const endpoint = due ?? pool.members[pickFrom(pool, pick, ask)]!.endpoint;
       routed.call.notes.endpoint = endpoint;
-      return next({ routed, endpoint });
+      return next({ routed, endpoint, chosenAtMs: ask.nowMs });
     };
 }
 

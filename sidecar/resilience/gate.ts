@@ -107,9 +107,8 @@ class Turnstile {
   }
 
   enter(target: EndpointCall): Begun {
-    const { states, clock } = this.#deps;
-    const { routed } = target;
-    const beganMs = clock.nowMs();
+    const { states } = this.#deps;
+    const { routed, chosenAtMs: beganMs } = target;
     this.#nowMs = beganMs;
     const state = states.of(target.endpoint);
     const own = state.ofMethod(routed.call.path, routed.candidates.traits !== undefined);

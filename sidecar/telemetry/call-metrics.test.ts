@@ -63,7 +63,7 @@ describe("call metrics", () => {
       deadlineAtMs: Number.POSITIVE_INFINITY,
     };
     metrics.countRetry(routed, { status: 14, httpStatus: 0, failure: "connection_lost" });
-    metrics.countEjection({ routed, endpoint: call.notes.endpoint! }, "consecutive");
+    metrics.countEjection({ routed, endpoint: call.notes.endpoint!, chosenAtMs: 0 }, "consecutive");
     metrics.countForcedClose("too_many_pings");
     metrics.countRefusedStream("concurrent_streams");
     const at = 'upstream="quoter",service="quote-query",subset="v1"';

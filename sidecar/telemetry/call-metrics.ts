@@ -81,6 +81,7 @@ export function callMetrics({ registry, service, isKnownMethod }: CallMetricsDep
   const inbound = new TargetMetrics({ direction: "inbound", upstream: "", service, subset: "" }, undefined);
   const unrouted = new TargetMetrics({ direction: "outbound", upstream: "", service: "", subset: "" }, undefined);
   const byRoute = new WeakMap<Route, TargetMetrics>();
+  const families: MethodFamilies = { calls, durations, isKnownMethod };
 
   function targetOf({ direction, call }: EndedCall): TargetMetrics {
     if (direction === "inbound") return inbound;
@@ -101,7 +102,7 @@ export function callMetrics({ registry, service, isKnownMethod }: CallMetricsDep
     const metrics = targetOf(ended);
     if (metrics.attempts !== undefined) metrics.attempts.value += call.notes.attempts;
     if (call.notes.decisions !== undefined) metrics.decided(call.notes.decisions, decisions);
-    const method = metrics.method(call.path, { calls, durations, isKnownMethod });
+    const method = metrics.method(call.path, families);
     method.ended(outcome).value++;
     method.duration.observe(durationMs / 1000);
   }
