@@ -2,18 +2,24 @@
 
 import { Command, CommanderError } from "commander";
 import { resultLine } from "../common/json-output.ts";
-import { applyCommand } from "./apply.ts";
-import { benchCommand } from "./bench.ts";
-import { callCommand } from "./call.ts";
-import { checkCommand } from "./check.ts";
-import { diffCommand } from "./diff.ts";
-import { eventsCommand } from "./events.ts";
 import { CommandError, exitOk, exitUnmet, exitUsage, UsageError } from "./exit.ts";
-import { proxyCommand } from "./proxy.ts";
-import { routeCommand } from "./route.ts";
-import { runCommand } from "./run.ts";
-import { statusCommand } from "./status.ts";
-import { upCommand } from "./up.ts";
+
+type MakeCommand = (finish: (code: number) => void) => Command;
+
+/** By name. Each is loaded when it is called: together they take a second and 40 MB. */
+const commands: Readonly<Record<string, () => Promise<MakeCommand>>> = {
+  up: async () => (await import("./up.ts")).upCommand,
+  run: async () => (await import("./run.ts")).runCommand,
+  status: async () => (await import("./status.ts")).statusCommand,
+  call: async () => (await import("./call.ts")).callCommand,
+  bench: async () => (await import("./bench.ts")).benchCommand,
+  check: async () => (await import("./check.ts")).checkCommand,
+  apply: async () => (await import("./apply.ts")).applyCommand,
+  diff: async () => (await import("./diff.ts")).diffCommand,
+  events: async () => (await import("./events.ts")).eventsCommand,
+  route: async () => (await import("./route.ts")).routeCommand,
+  proxy: async () => (await import("./proxy.ts")).proxyCommand,
+};
 
 const finish = (code: number): void => {
   process.exitCode = code;
@@ -27,20 +33,10 @@ const program = new Command("ferry")
   .exitOverride()
   .showSuggestionAfterError(true);
 
-for (const command of [
-  upCommand,
-  runCommand,
-  statusCommand,
-  callCommand,
-  benchCommand,
-  checkCommand,
-  applyCommand,
-  diffCommand,
-  eventsCommand,
-  routeCommand,
-  proxyCommand,
-]) {
-  program.addCommand(command(finish).copyInheritedSettings(program));
+const name = process.argv[2] ?? "";
+// Without a known name all of them: for help, and to suggest what was meant.
+for (const load of Object.hasOwn(commands, name) ? [commands[name]!] : Object.values(commands)) {
+  program.addCommand((await load())(finish).copyInheritedSettings(program));
 }
 
 try {
