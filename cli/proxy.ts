@@ -7,6 +7,7 @@ import { formatAddress } from "../common/settings.ts";
 import type { Limits } from "../sidecar/http2/limits.ts";
 import { parseLimits } from "../sidecar/http2/parse-limits.ts";
 import { type ProxyParams, startProxy } from "../sidecar/proxy.ts";
+import { parseWorkers } from "../sidecar/worker/parse-workers.ts";
 import { openConsole } from "./console.ts";
 import { CommandError, exitOk, reasonOf, UsageError } from "./exit.ts";
 import { readAddress } from "./grpc/address.ts";
@@ -37,7 +38,7 @@ export function proxyCommand(finish: (code: number) => void): Command {
     .description("run the data plane alone, in front of one HTTP/2 server")
     .option("--listen <host:port>", "where to listen; port 0 takes a free one", "127.0.0.1:0")
     .requiredOption("--upstream <host:port>", "the server that every call goes to")
-    .option("--workers <number>", "processes that share the port; only 1 so far", "1")
+    .option("--workers <number>", "processes that share the port; auto: one a core", "1")
     .option("--limits <list>", "as maxConcurrentStreams=256,idleMs=60000; SECURITY.md has the names")
     .option("--tls-cert <file>", "listen by TLS with this certificate (PEM, its authorities behind it); followed")
     .option("--tls-key <file>", "the certificate's key (PEM)")
@@ -51,7 +52,7 @@ export function proxyCommand(finish: (code: number) => void): Command {
 
 async function proxy(options: ProxyOptions): Promise<number> {
   const out = openConsole("proxy", options.json === true);
-  if (options.workers !== "1") throw new UsageError(`--workers ${options.workers}: expected 1`);
+  const workers = readWorkers(options.workers);
   const listen = readAddress("--listen", options.listen);
   const upstream = readAddress("--upstream", options.upstream);
   const limits = readLimits(options.limits);
@@ -60,7 +61,7 @@ async function proxy(options: ProxyOptions): Promise<number> {
   const log = jsonLog("proxy", "info");
   const signal = untilSignal();
   try {
-    const running = await startProxy({ listen, upstream, log, limits, ...tls }).catch((error: unknown) => {
+    const running = await startProxy({ listen, upstream, log, limits, workers, ...tls }).catch((error: unknown) => {
       const isFile = error instanceof Error && error.name === "TlsFileError";
       throw new CommandError(isFile ? error.message : `cannot listen on ${formatAddress(listen)}: ${reasonOf(error)}`);
     });
@@ -74,6 +75,14 @@ async function proxy(options: ProxyOptions): Promise<number> {
     return exitOk;
   } finally {
     signal.close();
+  }
+}
+
+function readWorkers(text: string): number {
+  try {
+    return parseWorkers(text);
+  } catch (error) {
+    throw new UsageError(`--workers ${text}: expected ${reasonOf(error)}`);
   }
 }
 

@@ -39,6 +39,7 @@ export const settingNames: readonly string[] = [
   "FERRY_UPSTREAMS",
   "FERRY_VERSION",
   "FERRY_WEIGHT",
+  "FERRY_WORKERS",
   // Where scripts/servers.sh has put real servers: read by tests, and in the shell of whoever ran them.
   "FERRY_CONSUL",
   "FERRY_JAEGER",

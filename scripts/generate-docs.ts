@@ -18,6 +18,7 @@ import { limitMetrics } from "../sidecar/telemetry/limit-metrics.ts";
 import { MetricRegistry } from "../sidecar/telemetry/metric-registry.ts";
 import type { FamilySnapshot } from "../sidecar/telemetry/metric-snapshot.ts";
 import { processMetrics } from "../sidecar/telemetry/process-metrics.ts";
+import { workerMetrics } from "../sidecar/telemetry/worker-metrics.ts";
 import { withLimits } from "./limits-table.ts";
 import {
   decisionsPage,
@@ -41,6 +42,7 @@ function metricFamilies(): readonly FamilySnapshot[] {
   limitMetrics(registry, () => []);
   const open = { connections: () => ({}), callsInFlight: () => 0 };
   processMetrics({ registry, open, startedWallMs: 0 })();
+  workerMetrics(registry, () => ({ running: 0, replaced: 0 }));
   return registry.snapshot();
 }
 

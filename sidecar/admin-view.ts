@@ -2,30 +2,31 @@
 // call.
 
 import type { AdminEndpoint, AdminSource, AdminStatus } from "./admin/admin-source.ts";
+import type { DataPart } from "./data-part.ts";
 import type { DataPlane } from "./data-plane.ts";
 import type { EndpointState } from "./resilience/endpoint-states.ts";
 import type { ManagedChains } from "./routing/chain-source.ts";
 import type { SidecarSettings } from "./settings.ts";
-import type { FamilySnapshot } from "./telemetry/metric-snapshot.ts";
 
 export interface AdminViewDeps {
   readonly settings: SidecarSettings;
-  readonly data: DataPlane;
+  readonly data: DataPart;
   readonly chains: ManagedChains;
   status(): AdminStatus;
-  metrics(): readonly FamilySnapshot[];
 }
 
-export function adminView({ settings, data, chains, status, metrics }: AdminViewDeps): AdminSource {
+export function adminView({ settings, data, chains, status }: AdminViewDeps): AdminSource {
   return {
+    refresh: (what) => data.refresh(what),
     status,
-    metrics,
+    metrics: () => data.metrics(),
     settings: () => withoutSecrets(settings),
     config: () => ({
       ...chains.inForce,
-      snapshots: data.upstreams.snapshots(),
+      snapshots: data.snapshots(),
+      workers: data.workers(),
     }),
-    endpoints: () => endpointsOf(data),
+    endpoints: () => data.endpoints(),
   };
 }
 

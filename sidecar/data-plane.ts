@@ -32,7 +32,7 @@ import type { Layer } from "./stack.ts";
 import type { LimitReading } from "./telemetry/limit-metrics.ts";
 import type { Recorder } from "./telemetry/record.ts";
 import { type Dialer, type DialOptions, plaintextDialer } from "./transport/dial.ts";
-import { type Listening, listenHttp2 } from "./transport/listen.ts";
+import { type Listening, type ListenOptions, listenHttp2 } from "./transport/listen.ts";
 import { Pool } from "./transport/pool.ts";
 import type { TlsListenOptions } from "./transport/tls-accept.ts";
 
@@ -66,11 +66,13 @@ export interface DataPlaneDeps {
   readonly listenTls?: TlsListenOptions;
   /** Makes the pool's dialer; default: plaintext. */
   readonly makeDialer?: (clock: Clock, options: DialOptions) => Dialer;
+  /** Default: opens a port. */
+  readonly listen?: (options: ListenOptions) => Promise<Listening>;
   reportDefect(error: unknown, requestId: string): void;
 }
 
 /** A listener with the calls that came through it. */
-export interface Entrance {
+export interface LocalEntrance {
   readonly listening: Listening;
   readonly calls: CallServer;
 }
@@ -92,7 +94,7 @@ export class DataPlane {
   readonly #deps: DataPlaneDeps;
   /** What every connection is made with. */
   readonly #connections: Pick<DialOptions, "limits" | "buffers" | "onForcedClose" | "onRefused">;
-  readonly #entrances: Entrance[] = [];
+  readonly #entrances: LocalEntrance[] = [];
 
   constructor(params: DataPlaneParams, deps: DataPlaneDeps) {
     this.#params = params;
@@ -123,7 +125,7 @@ export class DataPlane {
   }
 
   /** Opens the way in: every call goes to `app`. */
-  openInbound(at: Address, app: Address, appName: string): Promise<Entrance> {
+  openInbound(at: Address, app: Address, appName: string): Promise<LocalEntrance> {
     const { clock, random, recorders, reportDefect } = this.#deps;
     const { maxCallsInFlight } = this.#params;
     const own = { rules: this.inboundRules, traces: this.#traces };
@@ -139,7 +141,7 @@ export class DataPlane {
     at: Address,
     upstreamOf: (call: Call) => string | undefined = (call) => serviceOfAuthority(call.authority),
     answerLocally?: Layer<Call>,
-  ): Promise<Entrance> {
+  ): Promise<LocalEntrance> {
     const { clock, random, sources, recorders, onRetry, reportDefect, acceptFields, listenTls } = this.#deps;
     const service = outboundStack(this.#params, {
       clock,
@@ -193,11 +195,12 @@ export class DataPlane {
     await Promise.all([this.pool.close(), this.mirrorPool.close()]);
   }
 
-  async #open(at: Address, calls: CallServer, tls?: TlsListenOptions): Promise<Entrance> {
-    const listening = await listenHttp2({
+  async #open(at: Address, calls: CallServer, tls?: TlsListenOptions): Promise<LocalEntrance> {
+    const { clock, listen = listenHttp2 } = this.#deps;
+    const listening = await listen({
       host: at.host,
       port: at.port,
-      clock: this.#deps.clock,
+      clock,
       onRequest: (stream) => calls.serve(stream),
       onTooLarge: refuseTooLarge,
       ...this.#connections,

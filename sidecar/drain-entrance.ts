@@ -1,21 +1,18 @@
 // The end of a listener that nobody notices: GOAWAY, then wait. Calls that are not over in time end with a status that
-// says so, not with a cut connection. Used by sidecar.ts and proxy.ts.
+// says so, not with a cut connection. Used by local-data-part.ts.
 
 import type { Clock } from "../common/clock.ts";
-import type { Entrance } from "./data-plane.ts";
+import type { DrainParams } from "./data-part.ts";
+import type { LocalEntrance } from "./data-plane.ts";
 import { ProxyFailure } from "./failure.ts";
-
-export interface DrainParams {
-  readonly graceMs: number;
-  readonly clock: Clock;
-  /** Aborted by whoever does not want to wait any longer. */
-  readonly hurry: AbortSignal;
-}
 
 /** What the last status of a call that is cut off may take to reach its caller. */
 const lastWordsMs = 500;
 
-export async function drainEntrance({ listening, calls }: Entrance, params: DrainParams): Promise<void> {
+export async function drainEntrance(
+  { listening, calls }: LocalEntrance,
+  params: DrainParams & { readonly clock: Clock },
+): Promise<void> {
   const { graceMs, clock, hurry } = params;
   const endAll = () =>
     calls.endAll(new ProxyFailure("drain_timeout", "", `not over ${graceMs} ms after the sidecar began to shut down`));

@@ -1,67 +1,63 @@
-// What makes a sidecar a gateway: it follows one virtual service's router, adds routes for services that registered
-// with their gRPC names, lets a call name a registered service in `:authority`, and answers health and reflection
-// itself. Built by sidecar.ts in the gateway role; everything per call stays in the layers.
+// What a gateway's data part does beside routing: lets a call name a registered service in `:authority`, and answers
+// health and reflection itself. Goes by facts that the control part hands over (gateway-routes.ts), as it does by
+// snapshots. Everything per call stays in the layers.
 
 import type { Call } from "./call.ts";
-import type { DescriptorSource } from "./descriptors/descriptor-source.ts";
-import type { Registry } from "./discovery/registry.ts";
+import type { KnownDescriptors } from "./descriptors/descriptor-source.ts";
 import { answerLocally } from "./edge/edge.ts";
 import { EdgeView } from "./edge/edge-view.ts";
 import { serviceOfAuthority } from "./outbound/route.ts";
-import type { DiscoveryChain } from "./routing/discovery-chain.ts";
-import { addEdgeRoutes } from "./routing/edge-routes.ts";
 import type { RouteTable } from "./routing/route-table.ts";
 import type { Layer } from "./stack.ts";
+
+/** Plain data. */
+export interface EdgeFacts {
+  /** By registered service: its gRPC services. */
+  readonly services: ReadonlyMap<string, readonly string[]>;
+  readonly known: readonly KnownDescriptors[];
+  readonly isDraining: boolean;
+}
+
+export const noEdgeFacts: EdgeFacts = { services: new Map(), known: [], isDraining: false };
 
 export interface GatewayEdgeDeps {
   /** The virtual service, as `quoter`. */
   readonly service: string;
-  readonly descriptors: Pick<DescriptorSource, "known">;
+  /** Its table in force. */
   table(): RouteTable | undefined;
-  isReady(): boolean;
-  isDraining(): boolean;
 }
 
 export class GatewayEdge {
   readonly #deps: GatewayEdgeDeps;
   readonly #view: EdgeView;
-  #services: ReadonlyMap<string, readonly string[]> = new Map();
+  #facts: EdgeFacts = noEdgeFacts;
 
   constructor(deps: GatewayEdgeDeps) {
     this.#deps = deps;
     this.#view = new EdgeView({
       table: () => deps.table(),
-      descriptors: deps.descriptors,
-      grpcServices: () => this.#services,
-      isReady: () => deps.isReady(),
-      isDraining: () => deps.isDraining(),
+      descriptors: { known: () => this.#facts.known },
+      grpcServices: () => this.#facts.services,
+      isReady: () => !this.#facts.isDraining && deps.table() !== undefined,
+      isDraining: () => this.#facts.isDraining,
     });
   }
 
-  /** Follows what is registered; `onRoutes` when the chain must be extended anew. */
-  watch(registry: Registry, onRoutes: () => void, signal: AbortSignal): void {
-    registry.watchServices((services) => {
-      this.#services = services;
-      onRoutes();
-      this.#view.changed();
-    }, signal);
-  }
-
-  /** A snapshot, the descriptors or readiness changed: health watchers are told. */
-  changed(): void {
+  /** Puts the facts that changed in force; health watchers are told. */
+  apply(facts: Partial<EdgeFacts>): void {
+    this.#facts = { ...this.#facts, ...facts };
     this.#view.changed();
   }
 
-  /** For the chain source: the virtual service's chain with routes for what is registered; other chains as they are. */
-  extend(chain: DiscoveryChain, chainOf: (service: string) => DiscoveryChain | undefined): DiscoveryChain {
-    if (chain.ServiceName !== this.#deps.service) return chain;
-    return addEdgeRoutes({ chain, services: this.#services, chainOf });
+  /** A snapshot came: health watchers are told. */
+  changed(): void {
+    this.#view.changed();
   }
 
   /** The virtual service, unless the authority is the name of a registered one. */
   upstreamOf(call: Call): string {
     const name = serviceOfAuthority(call.authority);
-    return name !== undefined && this.#services.has(name) ? name : this.#deps.service;
+    return name !== undefined && this.#facts.services.has(name) ? name : this.#deps.service;
   }
 
   answerLocally(): Layer<Call> {

@@ -5,24 +5,18 @@
 
 import { systemClock } from "../common/clock.ts";
 import type { JsonLog } from "../common/json-log.ts";
-import { randomHex, systemRandom } from "../common/random.ts";
 import { type Address, formatAddress } from "../common/settings.ts";
 import { startAdminServer } from "./admin/admin-server.ts";
 import type { AdminStatus } from "./admin/admin-source.ts";
-import { ejectedByUpstream, endpointsOf } from "./admin-view.ts";
-import { DataPlane, type DataPlaneDeps } from "./data-plane.ts";
+import type { ControlUpdate, DataPartParams } from "./data-part.ts";
 import type { Endpoint } from "./discovery/registry.ts";
-import { drainEntrance } from "./drain-entrance.ts";
 import type { Limits } from "./http2/limits.ts";
-import { startObservation } from "./observation.ts";
 import { compileSnapshot } from "./routing/compile-snapshot.ts";
 import { compileChain } from "./routing/local-compiler.ts";
 import { emptyMeshConfig } from "./routing/mesh-config/mesh-config.ts";
 import { sidecarRows } from "./settings.ts";
-import { ejectionGauge } from "./telemetry/ejection-gauge.ts";
-import { limitMetrics } from "./telemetry/limit-metrics.ts";
-import { tlsDialer } from "./transport/tls-dial.ts";
 import { followTlsFiles, type TlsFileEvents } from "./transport/tls-files.ts";
+import { startDataPart } from "./worker/start-data-part.ts";
 
 export interface ProxyParams {
   readonly listen: Address;
@@ -30,6 +24,8 @@ export interface ProxyParams {
   readonly log: JsonLog;
   /** Of connections on both sides, instead of the defaults of http2/limits.ts. */
   readonly limits?: Partial<Limits>;
+  /** Processes that share the port; default 1, this one. */
+  readonly workers?: number;
   /** The listener takes TLS only. */
   readonly tls?: ProxyTls;
   /** The upstream is dialled by TLS. */
@@ -69,68 +65,54 @@ const name = "upstream";
  * upstream may come later.
  */
 export async function startProxy(params: ProxyParams): Promise<RunningProxy> {
-  const { listen, upstream, log, limits = {} } = params;
-  const open = { connections: () => connections(), callsInFlight: () => data.callsInFlight };
-  const observation = await startObservation(
-    {
-      ...{ service: name, instance: `proxy-${process.pid}`, version: "", isGateway: false },
-      ...{ otlpEndpoint: null, otelServiceName: null, hasAccessLog: false },
-    },
-    { clock, open, isKnownMethod: () => false, write: () => {} },
-  );
-  const { metrics, recorders } = observation;
-  const onForcedClose = (reason: string, detail: string) => {
-    metrics.countForcedClose(reason);
-    log.info("connection closed by us", { reason, detail });
-  };
+  const { listen, upstream, log, limits = {}, workers = 1 } = params;
   const tls = await openTls(params);
-  const data = new DataPlane(
+  const data = await startDataPart(
+    workers,
     {
-      maxCallsInFlight: sidecarRows.maxCallsInFlight.fallback,
-      maxReplayBytes: sidecarRows.maxReplayBytes.fallback,
-      limits,
-    },
-    {
-      clock,
-      random: systemRandom,
-      sources: { nowMs: () => clock.nowMs(), randomHex, sampleNew: () => false },
-      recorders,
-      want: () => {},
-      onRetry: (routed, outcome) => metrics.countRetry(routed, outcome),
-      onAdmissionChange: (target, { state, method, reason }) => {
-        if (reason !== undefined) metrics.countEjection(target, reason);
-        log.info("upstream changed admission", { state, method, reason });
+      plane: {
+        maxCallsInFlight: sidecarRows.maxCallsInFlight.fallback,
+        maxReplayBytes: sidecarRows.maxReplayBytes.fallback,
+        limits,
       },
-      onForcedClose,
-      onRefused: (reason) => metrics.countRefusedStream(reason),
-      ...tls.deps,
-      reportDefect: (error, requestId) => log.error("defect", { error, requestId }),
+      observation: {
+        ...{ service: name, instance: `proxy-${process.pid}`, version: "", isGateway: false },
+        ...{ otlpEndpoint: null, otelServiceName: null, hasAccessLog: false },
+      },
+      sampleRatio: 0,
+      ...tls.params,
     },
+    { log, want: () => {} },
   );
-  const connections = () => ({ outbound: entrance.listening.connections, pool: data.pool.connections });
-  limitMetrics(observation.registry, () => data.limitReadings());
-  ejectionGauge(observation.registry, () => ejectedByUpstream(data));
-  data.apply(snapshotOf(upstream));
-  const entrance = await data.openOutbound(listen, () => name);
+  tls.follow((update) => data.apply(update));
+  data.apply({ kind: "snapshot", snapshot: snapshotOf(upstream) });
+  const entrance = await data.open({ way: "outbound", at: listen, upstream: name }).catch(async (error: unknown) => {
+    tls.close();
+    await data.close();
+    throw error;
+  });
   const hurry = new AbortController();
   let state: AdminStatus["state"] = "ready";
-  const at = formatAddress(entrance.listening);
+  const at = formatAddress({ host: entrance.host, port: entrance.port });
   const admin = await startAdminServer(
     { host: "127.0.0.1", port: 0 },
     {
+      refresh: (what) => data.refresh(what),
       status: () => ({
         ...{ service: name, instanceId: `proxy-${process.pid}`, version: "", role: "gateway", state },
         ...{ appHealth: "unknown", reason: "", inbound: "", outbound: at, pid: process.pid },
         callsInFlight: data.callsInFlight,
       }),
-      config: () => ({ hash: emptyMeshConfig.hash, rejected: [], snapshots: data.upstreams.snapshots() }),
-      endpoints: () => endpointsOf(data),
+      config: () => {
+        return { hash: emptyMeshConfig.hash, rejected: [], snapshots: data.snapshots(), workers: data.workers() };
+      },
+      endpoints: () => data.endpoints(),
       settings: () => ({
-        ...{ listen: at, upstream: formatAddress(upstream), limits },
+        ...{ listen: at, upstream: formatAddress(upstream), limits, workers },
         ...(params.tls !== undefined && { tls: params.tls }),
         ...(params.upstreamTls !== undefined && { upstreamTls: params.upstreamTls }),
       }),
-      metrics: () => observation.registry.snapshot(),
+      metrics: () => data.metrics(),
     },
   );
   return {
@@ -138,10 +120,9 @@ export async function startProxy(params: ProxyParams): Promise<RunningProxy> {
     admin: formatAddress(admin),
     async drain(graceMs) {
       state = "draining";
-      await drainEntrance(entrance, { graceMs, clock, hurry: hurry.signal });
+      await entrance.drain({ graceMs, hurry: hurry.signal });
       await admin.close();
       await data.close();
-      await observation.close();
       tls.close();
     },
     hurry: () => hurry.abort(),
@@ -149,8 +130,9 @@ export async function startProxy(params: ProxyParams): Promise<RunningProxy> {
 }
 
 interface OpenTls {
-  /** For the data plane. */
-  readonly deps: Pick<DataPlaneDeps, "listenTls" | "makeDialer">;
+  readonly params: Pick<DataPartParams, "listenerTls" | "upstreamTls">;
+  /** Tells of changed files, until `close`. */
+  follow(apply: (update: ControlUpdate) => void): void;
   close(): void;
 }
 
@@ -174,12 +156,13 @@ async function openTls({ tls, upstreamTls, log }: ProxyParams): Promise<OpenTls>
   const clientCertificates = clientCa === undefined ? "none" : "required";
   const serverName = upstreamTls?.serverName;
   return {
-    deps: {
-      ...(listener && { listenTls: { source: listener, clientCertificates } }),
-      ...(upstream && {
-        makeDialer: (itsClock, options) =>
-          tlsDialer(itsClock, { ...options, source: upstream, ...(serverName !== undefined && { serverName }) }),
-      }),
+    params: {
+      ...(listener && { listenerTls: { material: listener.current, clientCertificates } }),
+      ...(upstream && { upstreamTls: { material: upstream.current, ...(serverName !== undefined && { serverName }) } }),
+    },
+    follow(apply) {
+      listener?.onChange((material) => apply({ kind: "listenerTls", material }));
+      upstream?.onChange((material) => apply({ kind: "upstreamTls", material }));
     },
     close() {
       upstream?.close();

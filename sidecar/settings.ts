@@ -18,6 +18,7 @@ import {
 } from "../common/settings.ts";
 import type { Limits } from "./http2/limits.ts";
 import { parseLimits } from "./http2/parse-limits.ts";
+import { parseWorkers } from "./worker/parse-workers.ts";
 
 /** An upstream that the application may call, with a listener of its own when `port` is given. */
 export interface UpstreamSetting {
@@ -171,6 +172,12 @@ export const sidecarRows = {
     fallback: 500,
     unit: "ms",
     doc: "How long a health check may take.",
+  },
+  workers: {
+    env: "FERRY_WORKERS",
+    parse: parseWorkers,
+    fallback: 1,
+    doc: "Processes that carry calls, behind the same ports; 1: the sidecar's own and no other. Limits on calls and bytes are shared out among them: [how to use many cores](../how-to/workers.md).",
   },
   maxCallsInFlight: {
     env: "FERRY_MAX_CALLS",

@@ -8,33 +8,27 @@
 import { networkInterfaces } from "node:os";
 import { systemClock, wait } from "../common/clock.ts";
 import type { JsonLog } from "../common/json-log.ts";
-import { randomHex, systemRandom } from "../common/random.ts";
+import { systemRandom } from "../common/random.ts";
 import { type Address, formatAddress } from "../common/settings.ts";
 import { type AdminServer, startAdminServer } from "./admin/admin-server.ts";
 import type { AdminStatus } from "./admin/admin-source.ts";
-import { adminView, ejectedByUpstream } from "./admin-view.ts";
+import { adminView } from "./admin-view.ts";
 import { advertisedAddress } from "./advertised-address.ts";
 import { watchApp } from "./app-side.ts";
 import { Control } from "./control.ts";
-import { DataPlane, type Entrance } from "./data-plane.ts";
+import type { DataPart, DataPartParams, Entrance } from "./data-part.ts";
 import { DescriptorCache } from "./descriptors/descriptor-cache.ts";
 import { readDescriptorImage } from "./descriptors/descriptor-image.ts";
 import type { DescriptorSource } from "./descriptors/descriptor-source.ts";
 import { imageDescriptors } from "./descriptors/image-descriptors.ts";
 import { reflect } from "./descriptors/reflect.ts";
 import type { Registry } from "./discovery/registry.ts";
-import { drainEntrance } from "./drain-entrance.ts";
-import { edgeMethods } from "./edge/edge.ts";
-import { withoutControlFields } from "./edge/edge-fields.ts";
-import { GatewayEdge } from "./gateway-edge.ts";
+import { GatewayRoutes } from "./gateway-routes.ts";
 import { type MeshBackend, openMeshBackend } from "./mesh-backend.ts";
-import { type Observation, startObservation } from "./observation.ts";
 import type { Registrar } from "./registrar.ts";
 import type { ManagedChains } from "./routing/chain-source.ts";
-import type { MethodTraits } from "./routing/snapshot.ts";
 import type { SidecarSettings } from "./settings.ts";
-import { ejectionGauge } from "./telemetry/ejection-gauge.ts";
-import { limitMetrics } from "./telemetry/limit-metrics.ts";
+import { startDataPart } from "./worker/start-data-part.ts";
 
 export interface SidecarParams {
   readonly settings: SidecarSettings;
@@ -56,21 +50,11 @@ export interface SidecarAddresses {
 export async function startSidecar(params: SidecarParams): Promise<Sidecar> {
   const { settings, log } = params;
   const backend = await openMeshBackend(settings, { clock, log });
-  // The observation reads what the sidecar holds open; neither asks the other before both are there.
-  const open = { connections: () => sidecar.connections, callsInFlight: () => sidecar.callsInFlight };
-  const observation = await startObservation(
-    {
-      service: settings.service,
-      instance: instanceId(settings, params.pid),
-      version: settings.version,
-      isGateway: settings.role === "gateway",
-      otlpEndpoint: settings.otlpEndpoint,
-      otelServiceName: settings.otelServiceName,
-      hasAccessLog: settings.accessLog === "on",
-    },
-    { clock, open, isKnownMethod: (path) => sidecar.knowsMethod(path), write: (line) => process.stderr.write(line) },
-  );
-  const sidecar = new Sidecar(params, backend, observation);
+  const data = await startDataPart(settings.workers, dataPartParams(settings, params.pid), {
+    log,
+    want: (upstream) => sidecar.want(upstream),
+  });
+  const sidecar = new Sidecar(params, backend, data);
   log.debug("starting", { service: settings.service, role: settings.role });
   try {
     await sidecar.start();
@@ -91,75 +75,44 @@ export class Sidecar {
   readonly #hurry = new AbortController();
   readonly #backend: MeshBackend;
   readonly #registry: Registry;
-  readonly #data: DataPlane;
-  readonly #observation: Observation;
+  readonly #data: DataPart;
   #descriptors: DescriptorSource | undefined = undefined;
   #chains: ManagedChains | undefined = undefined;
   #control: Control | undefined = undefined;
-  #edge: GatewayEdge | undefined = undefined;
+  #gateway: GatewayRoutes | undefined = undefined;
   #registrar: Registrar | undefined = undefined;
   #admin: AdminServer | undefined = undefined;
   #inbound: Entrance | undefined = undefined;
   #outbound: Entrance | undefined = undefined;
   readonly #upstreamEntrances = new Map<string, Entrance>();
-  #ownMethods: Readonly<Record<string, MethodTraits>> = {};
   #state: "running" | "draining" = "running";
 
-  constructor(params: SidecarParams, backend: MeshBackend, observation: Observation) {
+  constructor(params: SidecarParams, backend: MeshBackend, data: DataPart) {
     const { settings, log } = params;
-    const { metrics, recorders } = observation;
-    this.#observation = observation;
     this.#settings = settings;
     this.#log = log;
     this.#pid = params.pid;
     this.#backend = backend;
     this.#registry = backend.registry;
-    ejectionGauge(observation.registry, () => ejectedByUpstream(this.#data));
-    limitMetrics(observation.registry, () => this.#data.limitReadings());
-    this.#data = new DataPlane(settings, {
-      clock,
-      random: systemRandom,
-      sources: {
-        nowMs: () => clock.nowMs(),
-        randomHex,
-        // Without a collector nobody would see the trace: callers' decisions are kept, none is made here.
-        sampleNew: () => settings.otlpEndpoint !== null && systemRandom() < settings.sampleRatio,
-      },
-      recorders,
-      want: (upstream) => this.#control?.want(upstream),
-      onRetry: (routed, outcome) => metrics.countRetry(routed, outcome),
-      onMirrored: (routed, target, result) => metrics.countMirrored(routed, target, result),
-      onAdmissionChange: (target, { state, method, reason }) => {
-        if (reason !== undefined) metrics.countEjection(target, reason);
-        log.info("endpoint changed admission", { endpoint: target.endpoint.id, state, method, reason });
-      },
-      onForcedClose: (reason) => {
-        metrics.countForcedClose(reason);
-        log.info("connection closed by us", { reason });
-      },
-      onRefused: (reason) => metrics.countRefusedStream(reason),
-      ...(settings.role === "gateway" &&
-        settings.edgeControlHeaders === "strip" && { acceptFields: withoutControlFields }),
-      reportDefect: (error, requestId) => log.error("defect", { error, requestId }),
-    });
+    this.#data = data;
   }
 
   /** Opens the listeners, then begins to look for the application's health. */
   async start(): Promise<void> {
     const settings = this.#settings;
     this.#descriptors = await this.#openDescriptors();
-    if (settings.role === "gateway") this.#edge = this.#makeEdge(this.#descriptors);
+    if (settings.role === "gateway") this.#gateway = this.#followGateway(this.#descriptors);
     this.#chains = await this.#backend.startChains({
       signal: this.#abort.signal,
-      extend: (chain, chainOf) => this.#edge?.extend(chain, chainOf) ?? chain,
+      extend: (chain, chainOf) => this.#gateway?.extend(chain, chainOf) ?? chain,
     });
     this.#control = new Control({
       registry: this.#registry,
       chains: this.#chains,
       methods: this.#descriptors,
       apply: (snapshot) => {
-        this.#data.apply(snapshot);
-        this.#edge?.changed();
+        this.#data.apply({ kind: "snapshot", snapshot });
+        this.#gateway?.descriptorsChanged();
       },
     });
     await this.#openListeners();
@@ -170,14 +123,13 @@ export class Sidecar {
         data: this.#data,
         chains: this.#chains,
         status: () => this.status,
-        metrics: () => this.#observation.registry.snapshot(),
       }),
     );
-    this.#edge?.watch(this.#registry, () => this.#chains?.refresh(), this.#abort.signal);
+    this.#gateway?.watch(this.#registry, () => this.#chains?.refresh(), this.#abort.signal);
     if (settings.role === "gateway") this.#control.want(settings.service);
     for (const upstream of settings.upstreams) this.#control.want(upstream.name);
     if (settings.app !== null && settings.role === "sidecar") {
-      this.#control.watchPolicy(settings.service, (policy) => this.#data.applyOwnPolicy(policy));
+      this.#control.watchPolicy(settings.service, (policy) => this.#data.apply({ kind: "policy", policy }));
       this.#watchApp(settings.app);
     }
   }
@@ -192,32 +144,17 @@ export class Sidecar {
     };
   }
 
-  /** Connections open now, by where. */
-  get connections(): Readonly<Record<string, number>> {
-    return {
-      inbound: this.#inbound?.listening.connections ?? 0,
-      outbound: this.#ways().reduce((sum, { listening }) => sum + listening.connections, 0),
-      pool: this.#data.pool.connections,
-      mirror: this.#data.mirrorPool.connections,
-    };
-  }
-
-  get callsInFlight(): number {
-    return this.#data.callsInFlight;
-  }
-
-  /** Whether descriptors know the method: of the application, or of an upstream in force. */
-  knowsMethod(path: string): boolean {
-    if (Object.hasOwn(this.#ownMethods, path)) return true;
-    if (this.#edge !== undefined && edgeMethods.has(path)) return true;
-    return this.#data.upstreams.snapshots().some((snapshot) => Object.hasOwn(snapshot.methods, path));
+  /** A call named an upstream that nobody declared. */
+  want(upstream: string): void {
+    this.#control?.want(upstream);
   }
 
   /** Why this sidecar should get no calls now; empty when it should. */
   get notReady(): string {
     if (this.#state === "draining") return "draining";
     if (this.#settings.role === "gateway") {
-      return this.#data.upstreams.table(this.#settings.service) === undefined ? "no routes yet" : "";
+      const { service } = this.#settings;
+      return this.#data.snapshots().some(({ upstream }) => upstream === service) ? "" : "no routes yet";
     }
     const registrar = this.#registrar;
     if (registrar === undefined) return "starting";
@@ -240,7 +177,7 @@ export class Sidecar {
       inbound: inbound ?? "",
       outbound,
       pid: this.#pid,
-      callsInFlight: this.callsInFlight,
+      callsInFlight: this.#data.callsInFlight,
     };
   }
 
@@ -249,7 +186,7 @@ export class Sidecar {
     const { drainPropagationMs, drainGraceMs } = this.#settings;
     this.#log.info("draining");
     this.#state = "draining";
-    this.#edge?.changed();
+    this.#gateway?.draining();
     await this.#registrar?.leaveRotation();
     // Callers learn of it by their watches: until they have, calls still come and are served.
     await this.#pause(drainPropagationMs);
@@ -275,7 +212,6 @@ export class Sidecar {
     await this.#admin?.close();
     await this.#data.close();
     await this.#registry.close();
-    await this.#observation.close();
   }
 
   async #openDescriptors(): Promise<DescriptorSource> {
@@ -284,44 +220,41 @@ export class Sidecar {
     return new DescriptorCache({
       clock,
       random: systemRandom,
-      ask: (target) => reflect({ sender: this.#data.pool, clock }, target),
+      ask: (target) => reflect({ sender: this.#data.sender, clock }, target),
       keepsFiles: role === "gateway",
       onProblem: (service, version, detail) => this.#log.debug("no descriptors yet", { service, version, detail }),
     });
   }
 
-  #makeEdge(descriptors: DescriptorSource): GatewayEdge {
+  #followGateway(descriptors: DescriptorSource): GatewayRoutes {
     const { service } = this.#settings;
-    const edge = new GatewayEdge({
+    const gateway = new GatewayRoutes({
       service,
       descriptors,
-      table: () => this.#data.upstreams.table(service),
-      isReady: () => this.notReady === "",
-      isDraining: () => this.#state === "draining",
+      tell: (facts) => this.#data.apply({ kind: "edge", facts }),
     });
-    descriptors.onMethods(() => edge.changed());
-    return edge;
+    descriptors.onMethods(() => gateway.descriptorsChanged());
+    gateway.descriptorsChanged();
+    return gateway;
   }
 
   async #openListeners(): Promise<void> {
     const { role, app, inbound, outbound, service, upstreams } = this.#settings;
-    const edge = this.#edge;
-    if (edge !== undefined) {
-      const at = outbound ?? { host: "127.0.0.1", port: 8080 };
-      this.#outbound = await this.#data.openOutbound(at, (call) => edge.upstreamOf(call), edge.answerLocally());
-    } else {
-      this.#outbound = await this.#data.openOutbound(outbound ?? loopback(0));
+    const at = outbound ?? loopback(role === "gateway" ? 8080 : 0);
+    this.#outbound = await this.#data.open({ way: "outbound", at });
+    if (role === "sidecar" && app !== null) {
+      this.#inbound = await this.#data.open({ way: "inbound", at: inbound, app, appName: service });
     }
-    if (role === "sidecar" && app !== null) this.#inbound = await this.#data.openInbound(inbound, app, service);
     for (const { name, port } of upstreams) {
       if (port === undefined) continue;
-      this.#upstreamEntrances.set(name, await this.#data.openOutbound(loopback(port), () => name));
+      const entrance = await this.#data.open({ way: "outbound", at: loopback(port), upstream: name });
+      this.#upstreamEntrances.set(name, entrance);
     }
   }
 
   #watchApp(app: Address): void {
     const settings = this.#settings;
-    const { host, port } = advertisedAddress(this.#inbound!.listening, settings.advertise, networkInterfaces());
+    const { host, port } = advertisedAddress(this.#inbound!, settings.advertise, networkInterfaces());
     const { service, version, weight, meta, appPid, grpcServices, healthIntervalMs, healthTimeoutMs } = settings;
     const id = instanceId(settings, this.#pid);
     const { admin } = this.addresses;
@@ -332,11 +265,9 @@ export class Sidecar {
         clock,
         log: this.#log,
         registry: this.#registry,
-        sender: this.#data.pool,
+        sender: this.#data.sender,
         signal: this.#abort.signal,
-        onMethods: (methods) => {
-          this.#ownMethods = methods;
-        },
+        onMethods: (methods) => this.#data.apply({ kind: "ownMethods", paths: Object.keys(methods) }),
       },
     );
   }
@@ -344,14 +275,14 @@ export class Sidecar {
   /** The application may still call others while it shuts down: the way out stays until it is gone, or not for ever. */
   async #outliveApp(graceMs: number): Promise<void> {
     const entrances = this.#ways();
-    const isUsed = () => entrances.some(({ listening }) => listening.connections > 0);
+    const isUsed = () => entrances.some(({ connections }) => connections > 0);
     const untilMs = clock.nowMs() + graceMs;
     while (isUsed() && clock.nowMs() < untilMs && !this.#hurry.signal.aborted) await this.#pause(50);
     await Promise.all(entrances.map((entrance) => this.#drainEntrance(entrance, graceMs)));
   }
 
   #drainEntrance(entrance: Entrance, graceMs: number): Promise<void> {
-    return drainEntrance(entrance, { graceMs, clock, hurry: this.#hurry.signal });
+    return entrance.drain({ graceMs, hurry: this.#hurry.signal });
   }
 
   /** Every way out. */
@@ -364,12 +295,29 @@ export class Sidecar {
   }
 }
 
+function dataPartParams(settings: SidecarSettings, pid: number): DataPartParams {
+  const { service, role } = settings;
+  const isGateway = role === "gateway";
+  const { maxCallsInFlight, maxReplayBytes, limits } = settings;
+  return {
+    plane: { service, maxCallsInFlight, maxReplayBytes, limits },
+    observation: {
+      ...{ service, instance: instanceId(settings, pid), version: settings.version, isGateway },
+      otlpEndpoint: settings.otlpEndpoint,
+      otelServiceName: settings.otelServiceName,
+      hasAccessLog: settings.accessLog === "on",
+    },
+    sampleRatio: settings.sampleRatio,
+    ...(isGateway && { edgeService: service, stripsControlFields: settings.edgeControlHeaders === "strip" }),
+  };
+}
+
 function instanceId({ instance, service }: SidecarSettings, pid: number): string {
   return instance === "" ? `${service}-${pid}` : instance;
 }
 
-function addressOf({ listening }: Entrance): string {
-  return formatAddress(listening);
+function addressOf({ host, port }: Entrance): string {
+  return formatAddress({ host, port });
 }
 
 function loopback(port: number): Address {

@@ -5,12 +5,12 @@
 
 import type { AdminSource } from "./admin-source.ts";
 
-/** The answer's body by method, as `GetStatus`; undefined: there is no such method. Pure but for the source. */
-export function adminJson(source: AdminSource, method: string): string | undefined {
-  switch (method) {
-    case "GetStatus":
-      return JSON.stringify(source.status());
-    case "GetConfig": {
+/** The answers' bodies by method. */
+export const adminMethods: ReadonlyMap<string, (source: AdminSource) => string> = new Map([
+  ["GetStatus", (source) => JSON.stringify(source.status())],
+  [
+    "GetConfig",
+    (source) => {
       const { hash, rejected, snapshots } = source.config();
       const asJson = snapshots.map((snapshot) => ({
         upstream: snapshot.upstream,
@@ -18,10 +18,7 @@ export function adminJson(source: AdminSource, method: string): string | undefin
         json: JSON.stringify(snapshot),
       }));
       return JSON.stringify({ hash, rejected, snapshots: asJson });
-    }
-    case "ListEndpoints":
-      return JSON.stringify({ endpoints: source.endpoints() });
-    default:
-      return undefined;
-  }
-}
+    },
+  ],
+  ["ListEndpoints", (source) => JSON.stringify({ endpoints: source.endpoints() })],
+]);

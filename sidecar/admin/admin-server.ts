@@ -5,7 +5,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { type AddressInfo, isIP } from "node:net";
 import { prometheusContentType, prometheusText } from "../telemetry/prometheus-text.ts";
-import { adminJson } from "./admin-json.ts";
+import { adminMethods } from "./admin-json.ts";
 import type { RequestHandler } from "./admin-service.ts";
 import type { AdminSource } from "./admin-source.ts";
 
@@ -61,11 +61,12 @@ function handlerFor(source: AdminSource): RequestHandler {
     if (refusal !== undefined) {
       send(response, { status: 403, text: refusal });
     } else if (path.startsWith(servicePrefix)) {
-      const text = isConnectJson(request) ? adminJson(source, path.slice(servicePrefix.length)) : undefined;
-      if (text !== undefined) {
+      const answer = isConnectJson(request) ? adminMethods.get(path.slice(servicePrefix.length)) : undefined;
+      if (answer !== undefined) {
         // What the request says is not read: no request of this service has a field.
         request.resume();
-        send(response, { status: 200, text, type: "application/json" });
+        const page = () => ({ status: 200, text: answer(source), type: "application/json" });
+        void source.refresh("state").then(() => send(response, page()));
         return;
       }
       service ??= import("./admin-service.ts").then(({ adminService }) => adminService(source));
@@ -76,7 +77,9 @@ function handlerFor(source: AdminSource): RequestHandler {
     } else if (request.method !== "GET" && request.method !== "HEAD") {
       send(response, { status: 405, text: "only GET here" });
     } else {
-      send(response, pageFor(path, source));
+      const what = path === "/metrics" ? "metrics" : path === "/config" ? "state" : undefined;
+      if (what === undefined) send(response, pageFor(path, source));
+      else void source.refresh(what).then(() => send(response, pageFor(path, source)));
     }
   };
 }

@@ -15,8 +15,12 @@ const maxRequestBytes = 16_384;
 export function adminService(source: AdminSource): RequestHandler {
   function routes(router: ConnectRouter): void {
     router.service(AdminService, {
-      getStatus: () => source.status(),
-      getConfig() {
+      async getStatus() {
+        await source.refresh("state");
+        return source.status();
+      },
+      async getConfig() {
+        await source.refresh("state");
         const { hash, rejected, snapshots } = source.config();
         return {
           hash,
@@ -28,7 +32,10 @@ export function adminService(source: AdminSource): RequestHandler {
           })),
         };
       },
-      listEndpoints: () => ({ endpoints: [...source.endpoints()] }),
+      async listEndpoints() {
+        await source.refresh("state");
+        return { endpoints: [...source.endpoints()] };
+      },
     });
   }
   return connectNodeAdapter({ routes, grpc: false, readMaxBytes: maxRequestBytes });

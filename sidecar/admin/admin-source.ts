@@ -1,11 +1,13 @@
 // What the admin server shows, as functions that return plain data: the server knows nothing of the rest of the
-// sidecar, and with several workers the composition root answers for all of them. Every function is asked per request
-// and never on the path of a call.
+// sidecar, and what several workers hold is shown as one. Every function is asked per request and never on the path of
+// a call.
 
 import type { Snapshot } from "../routing/snapshot.ts";
 import type { FamilySnapshot } from "../telemetry/metric-snapshot.ts";
 
 export interface AdminSource {
+  /** Awaited before anything below is asked for, but for liveness and readiness; `state` is all but metrics. */
+  refresh(what: "state" | "metrics"): Promise<void>;
   status(): AdminStatus;
   config(): AdminConfig;
   endpoints(): readonly AdminEndpoint[];
@@ -42,6 +44,16 @@ export interface AdminConfig {
     readonly suggestion: string;
   }[];
   readonly snapshots: readonly Snapshot[];
+  /** Processes that carry calls; one when the sidecar does so itself. */
+  readonly workers: readonly AdminWorker[];
+}
+
+export interface AdminWorker {
+  readonly pid: number;
+  readonly state: "starting" | "ready";
+  /** That came in. */
+  readonly connections: number;
+  readonly callsInFlight: number;
 }
 
 /** Fields as in ferry.admin.v1.EndpointState. */

@@ -180,6 +180,7 @@ export const ForcedClose = {
   MAX_STREAMS: "max_streams",
   CANCELS: "cancels",
   DRAIN_TIMEOUT: "drain_timeout",
+  REBALANCE: "rebalance",
 } as const;
 
 /** Why we refused or reset one stream by a limit, on a connection that goes on. */

@@ -109,6 +109,16 @@ export class ServerConnection {
     });
   }
 
+  /** It was told to go away, or the peer did so. */
+  get isDraining(): boolean {
+    return this.#connection.ending.isDraining || this.#connection.ending.isClosing;
+  }
+
+  /** As `drain`, told as a forced close for `reason`. */
+  retire(reason: string, detail: string): void {
+    this.#connection.ending.retire(reason, detail);
+  }
+
   /**
    * GOAWAY(code) and close; all streams die. `detail` goes into GOAWAY's debug text, with `reason` (limits.ts) or the
    * code's name before it.

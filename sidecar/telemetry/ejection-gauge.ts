@@ -8,8 +8,9 @@ export function ejectionGauge(registry: MetricRegistry, read: () => Readonly<Rec
   registry.gauge(
     {
       name: "ferry_endpoints_ejected",
-      help: "Endpoints that this worker keeps out of balancing now, for all methods or for some; each worker by itself.",
+      help: "Endpoints kept out of balancing now, for all methods or for some; each worker judges for itself, and the most that one keeps out are shown.",
       labels: ["upstream"],
+      merge: "max",
     },
     () => Object.entries(read()).map(([upstream, value]) => ({ labels: [upstream], value })),
   );

@@ -1,6 +1,6 @@
 // How full the limits on calls are: gauges that are read only when metrics are asked for, so that a call pays nothing
 // for them. What was refused is counted elsewhere, by kind of failure (ferry_calls_total) and decision
-// (ferry_decisions_total). Per worker, as the limits are.
+// (ferry_decisions_total). Each worker has its share of a limit; shown is what they have together.
 
 import type { GaugeReading, MetricRegistry } from "./metric-registry.ts";
 
@@ -28,7 +28,7 @@ export function limitMetrics(registry: MetricRegistry, read: () => readonly Limi
     );
   gauge(
     "ferry_limit_calls",
-    "Calls that may be under way, of one worker; with a method it is the adaptive limit's present value.",
+    "Calls that may be under way, in all workers together; with a method it is the adaptive limit's present value.",
     ({ limit }) => limit,
   );
   gauge("ferry_limit_in_flight", "Calls under way that count for the limit.", ({ inFlight }) => inFlight);

@@ -3,10 +3,17 @@
 
 export type MetricKind = "counter" | "gauge" | "histogram";
 
+/**
+ * What the values of several processes make together. Most add up; a quantile, or a count of things that all of them
+ * see, does not: the greatest counts, or the least.
+ */
+export type MergeRule = "sum" | "max" | "min";
+
 export interface FamilySnapshot {
   readonly name: string;
   readonly help: string;
   readonly kind: MetricKind;
+  readonly merge: MergeRule;
   readonly labelNames: readonly string[];
   /** Upper bounds of a histogram's buckets, ascending, without +Inf; empty for the other kinds. */
   readonly bounds: readonly number[];
@@ -22,7 +29,7 @@ export interface Sample {
   readonly counts: readonly number[];
 }
 
-/** The sum of several processes' or workers' families, by name and labels; gauges add up too. */
+/** Several processes' families as one process's, by name and labels, each by its rule. */
 export function mergeSnapshots(parts: readonly (readonly FamilySnapshot[])[]): readonly FamilySnapshot[] {
   if (parts.length === 1) return parts[0]!;
   const families = new Map<string, { family: FamilySnapshot; samples: Map<string, Sample> }>();
@@ -31,14 +38,20 @@ export function mergeSnapshots(parts: readonly (readonly FamilySnapshot[])[]): r
     families.set(family.name, merged);
     for (const sample of family.samples) {
       const key = sample.labels.join("\u0000");
-      merged.samples.set(key, addSamples(merged.samples.get(key), sample));
+      merged.samples.set(key, join(merged.samples.get(key), sample, family.merge));
     }
   }
   return [...families.values()].map(({ family, samples }) => ({ ...family, samples: [...samples.values()] }));
 }
 
-function addSamples(a: Sample | undefined, b: Sample): Sample {
+/** What a process that is gone leaves behind: totals stay, what it held is no more. */
+export function totalsOf(families: readonly FamilySnapshot[]): readonly FamilySnapshot[] {
+  return families.filter(({ kind }) => kind !== "gauge");
+}
+
+function join(a: Sample | undefined, b: Sample, rule: MergeRule): Sample {
   if (a === undefined) return b;
+  if (rule !== "sum") return { ...a, value: Math[rule](a.value, b.value) };
   const counts = a.counts.map((count, i) => count + (b.counts[i] ?? 0));
   return { labels: a.labels, value: a.value + b.value, counts };
 }

@@ -34,7 +34,15 @@ export function processMetrics({ registry, open, startedWallMs }: ProcessMetrics
   };
   single("process_cpu_seconds_total", "Processor time used, user and system.", cpuSeconds, "counter");
   single("process_resident_memory_bytes", "Resident memory.", () => process.memoryUsage.rss());
-  single("process_start_time_seconds", "When the process began, seconds since 1970.", () => startedWallMs / 1000);
+  registry.gauge(
+    {
+      name: "process_start_time_seconds",
+      help: "When the process began, seconds since 1970; of several workers the first.",
+      labels: [],
+      merge: "min",
+    },
+    () => [{ labels: [], value: startedWallMs / 1000 }],
+  );
   single("nodejs_heap_used_bytes", "Heap in use.", () => process.memoryUsage().heapUsed);
 
   const delay = monitorEventLoopDelay({ resolution: 20 });
@@ -42,8 +50,9 @@ export function processMetrics({ registry, open, startedWallMs }: ProcessMetrics
   registry.gauge(
     {
       name: "nodejs_eventloop_delay_seconds",
-      help: "How late the event loop came since the last reading, by quantile.",
+      help: "How late the event loop came since the last reading, by quantile; of several workers the latest.",
       labels: ["quantile"],
+      merge: "max",
     },
     () => {
       const at = (quantile: number) => delay.percentile(quantile * 100) / 1e9;

@@ -10,11 +10,11 @@ import { setting, type TopicSetting } from "./setting.ts";
 import { integer, oneOf } from "./value-forms.ts";
 
 export interface LimitPolicy {
-  /** Calls under way to the service from one worker of one sidecar, streams included. */
+  /** Calls under way to the service from one sidecar (in a worker: its part of them), streams included. */
   readonly maxCalls: number;
   /** Calls that may wait for a place when there is none. */
   readonly maxPending: number;
-  /** Calls under way in the application, as one worker of its sidecar lets in. */
+  /** Calls under way in the application, as its sidecar (or worker) lets in. */
   readonly inboundMaxCalls: number;
   readonly inboundMaxPending: number;
   /** Each method gets a limit of its own, found by its latency. */
@@ -38,7 +38,7 @@ export const limitSettings: readonly TopicSetting<LimitPolicy>[] = [
     key: "ferry_max_calls",
     form: integer(1, maxPlaces),
     default: "1024",
-    doc: "Calls to the service that one worker of a caller's sidecar has under way, streams included. The last 20 % of the places are not for calls with x-ferry-priority sheddable; the last 5 %, once a critical call has come, only for critical ones.",
+    doc: "Calls to the service that a caller's sidecar has under way, streams included; of several workers each has its part. The last 20 % of the places are not for calls with x-ferry-priority sheddable; the last 5 %, once a critical call has come, only for critical ones.",
     scope: "service",
     apply: (policy, maxCalls) => ({ ...policy, maxCalls }),
   }),
@@ -54,7 +54,7 @@ export const limitSettings: readonly TopicSetting<LimitPolicy>[] = [
     key: "ferry_inbound_max_calls",
     form: integer(1, maxPlaces),
     default: "1024",
-    doc: "Calls that one worker of the service's own sidecar lets into its application at a time, whoever calls. Places are kept by priority as with ferry_max_calls.",
+    doc: "Calls that the service's own sidecar lets into its application at a time, whoever calls; of several workers each has its part. Places are kept by priority as with ferry_max_calls.",
     scope: "service",
     apply: (policy, inboundMaxCalls) => ({ ...policy, inboundMaxCalls }),
   }),
@@ -77,7 +77,7 @@ export const limitSettings: readonly TopicSetting<LimitPolicy>[] = [
     key: "ferry_inbound_rate_limit",
     form: rateLimit,
     default: "none",
-    doc: "Calls that one worker of one sidecar of the service takes: 100/s for all callers together, web=100/s for one calling service, *=1000/s for each other one. Local: n instances take n times as many. What one key covers shares its buckets.",
+    doc: "Calls that one sidecar of the service takes, its workers in equal parts: 100/s for all callers together, web=100/s for one calling service, *=1000/s for each other one. Local: n instances take n times as many. What one key covers shares its buckets.",
     apply: (policy, value) => ({ ...policy, inboundRate: value === "none" ? undefined : value }),
   }),
 ];

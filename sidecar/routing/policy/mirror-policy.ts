@@ -9,7 +9,7 @@ export interface MirrorPolicy {
   readonly target: MirrorTarget | undefined;
   /** A copy is a second execution: by default only of methods for which that is harmless. */
   readonly methods: "idempotent" | "all";
-  /** Copies under way to one target at once, in one worker; more are not made. */
+  /** Copies under way to one target at once; more are not made. */
   readonly maxCalls: number;
 }
 
@@ -57,7 +57,7 @@ export const mirrorSettings: readonly TopicSetting<MirrorPolicy>[] = [
     key: "ferry_mirror_max_calls",
     form: integer(1, 100_000),
     default: "100",
-    doc: "Copies under way to one target at once, per worker; above it none are made and the rest is counted as full.",
+    doc: "Copies under way to one target at once, of several workers in equal parts; above it none are made and the rest is counted as full.",
     scope: "service",
     apply: (policy, maxCalls) => ({ ...policy, maxCalls }),
   }),
