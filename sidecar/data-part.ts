@@ -1,6 +1,7 @@
 // What carries calls, as the rest of a sidecar sees it: the control part tells it what is in force, opens its
-// entrances and reads how it is. Two things are one: the data plane in this process (local-data-part.ts), and N workers behind one
-// set of ports (worker/worker-set.ts). What goes in is plain data, so that it may go to another process. Types only.
+// entrances and reads how it is. Two things are one: the data plane in this process (local-data-part.ts), and N workers
+// behind one set of ports (worker/worker-set.ts). What goes in is plain data, so that it may go to another process.
+// Types only.
 
 import type { Address } from "../common/settings.ts";
 import type { AdminEndpoint, AdminWorker } from "./admin/admin-source.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { MetricRegistry } from "./metric-registry.ts";
-import { mergeSnapshots } from "./metric-snapshot.ts";
+import { mergeSnapshots, totalsOf } from "./metric-snapshot.ts";
 import { prometheusText } from "./prometheus-text.ts";
 
 function filled(): MetricRegistry {
@@ -67,5 +67,28 @@ describe("the registry", () => {
     expect(text).toContain('call_seconds_count{path="/a"} 8');
     expect(text).toContain("open 8");
     expect(text).toContain("extra_total 1");
+  });
+
+  test("a gauge with a rule of its own is the greatest or the least of the workers", () => {
+    const worker = (late: number, startedAt: number) => {
+      const registry = new MetricRegistry();
+      const single = (value: number) => () => [{ labels: [], value }];
+      registry.gauge({ name: "late", help: "", labels: [], merge: "max" }, single(late));
+      registry.gauge({ name: "started", help: "", labels: [], merge: "min" }, single(startedAt));
+      return registry.snapshot();
+    };
+    const text = prometheusText(mergeSnapshots([worker(1, 20), worker(5, 10), worker(3, 30)]));
+    expect(text).toContain("late 5\n");
+    expect(text).toContain("started 10\n");
+  });
+
+  test("totals leave gauges out, and do not read them", () => {
+    const registry = filled();
+    registry.gauge({ name: "sampled", help: "", labels: [] }, () => {
+      throw new Error("read");
+    });
+    registry.gauge({ name: "spent_total", help: "", labels: [] }, () => [{ labels: [], value: 2 }], "counter");
+    expect(registry.totals().map(({ name }) => name)).toEqual(["calls_total", "call_seconds", "spent_total"]);
+    expect(totalsOf(filled().snapshot()).map(({ name }) => name)).toEqual(["calls_total", "call_seconds"]);
   });
 });

@@ -14,10 +14,15 @@ export interface ProxyUnderTest {
 export type StartProxyUnderTest = (upstreamPort: number) => Promise<ProxyUnderTest>;
 
 /** What `ferry proxy` runs, in this process and with its log thrown away. */
-export const startFerryProxy: StartProxyUnderTest = async (upstreamPort) => {
+export const startFerryProxy: StartProxyUnderTest = (upstreamPort) => start(upstreamPort, 1);
+
+/** The same with its calls carried by two other processes. */
+export const startFerryWorkers: StartProxyUnderTest = (upstreamPort) => start(upstreamPort, 2);
+
+async function start(upstreamPort: number, workers: number): Promise<ProxyUnderTest> {
   const host = "127.0.0.1";
   const log = jsonLog("proxy", "error", () => {});
-  const proxy = await startProxy({ listen: { host, port: 0 }, upstream: { host, port: upstreamPort }, log });
+  const proxy = await startProxy({ listen: { host, port: 0 }, upstream: { host, port: upstreamPort }, log, workers });
   return {
     port: Number(proxy.listen.split(":").at(-1)),
     async close() {
@@ -25,4 +30,4 @@ export const startFerryProxy: StartProxyUnderTest = async (upstreamPort) => {
       await proxy.drain(0);
     },
   };
-};
+}

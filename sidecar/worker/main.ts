@@ -1,6 +1,6 @@
 // A worker process: one data plane that opens no port. Started by worker-process.ts, which hands it what is in force
-// and accepted sockets. Ends when it is told to, and by itself when its parent is gone: it never outlives the control part.
-// Signals are the parent's business, which drains first; they reach a whole process group.
+// and accepted sockets. Ends when it is told to, and by itself when its parent is gone: it never outlives the control
+// part. Signals are the parent's business, which drains first; they reach a whole process group.
 
 import type { Socket } from "node:net";
 import { systemClock } from "../../common/clock.ts";

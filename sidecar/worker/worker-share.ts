@@ -1,6 +1,6 @@
 // What one of N workers gets of limits that hold for the sidecar as a whole: an N-th, rounded up, of everything that
 // counts calls, rates and octets. So the sidecar never takes more than N - 1 above what was set. What is per
-// connection, per call or per try is not shared out; neither are budgets in percent. Pure: plain data in, plain data out.
+// connection, per call or per try is not shared out; neither are budgets in percent. Pure: plain data in and out.
 
 import type { ControlUpdate, DataPartParams } from "../data-part.ts";
 import { defaultLimits } from "../http2/limits.ts";
