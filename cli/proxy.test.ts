@@ -10,6 +10,7 @@ import { connect } from "node:tls";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { makeAuthority, makeCertificate } from "../common/testing/make-certificate.ts";
+import { EchoClient, startEchoServer } from "../sidecar/http2/testing/echo-service.ts";
 import { type ProxyTlsOptions, readProxyTls } from "./proxy.ts";
 
 const main = fileURLToPath(new URL("main.ts", import.meta.url));
@@ -63,6 +64,28 @@ test("it listens by TLS, says so in its ready line, and ends by SIGTERM", async 
   socket.destroy();
   child.kill("SIGTERM");
   expect(await once(child, "exit")).toEqual([0, null]);
+});
+
+test("with two workers it carries the calls of grpc-js clients, shows one proxy, and ends by SIGTERM", async () => {
+  const echo = await startEchoServer();
+  const child = proxy("--upstream", `127.0.0.1:${echo.port}`, "--workers", "2");
+  const [line] = (await once(createInterface({ input: child.stdout! }), "line")) as [string];
+  const ready = JSON.parse(line) as { listen: string; admin: string };
+  const clients = Array.from({ length: 4 }, () => new EchoClient(Number(ready.listen.split(":")[1])));
+  for (const client of clients) expect((await client.unary(Buffer.from("hello"))).reply.toString()).toBe("hello");
+  const config = (await (await fetch(`http://${ready.admin}/config`)).json()) as { workers: { connections: number }[] };
+  expect(config.workers.map(({ connections }) => connections)).toEqual([2, 2]);
+  const metrics = await (await fetch(`http://${ready.admin}/metrics`)).text();
+  expect(metrics).toMatch(/^ferry_calls_total\{.*\} 4$/m);
+  for (const client of clients) client.close();
+  child.kill("SIGTERM");
+  expect(await once(child, "exit")).toEqual([0, null]);
+  echo.close();
+}, 20_000);
+
+test("a number of workers that cannot be is a wrong call, and ends it with 2", async () => {
+  const [code, text] = await refused("--workers", "0");
+  expect([code, text]).toEqual([2, expect.stringContaining("--workers 0: expected a whole number from 1 to 64")]);
 });
 
 test("files that are wrong end it with one sentence and 1", async () => {
