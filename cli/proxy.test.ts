@@ -8,9 +8,10 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { connect } from "node:tls";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { Client, credentials, Server, ServerCredentials } from "@grpc/grpc-js";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { makeAuthority, makeCertificate } from "../common/testing/make-certificate.ts";
-import { EchoClient, startEchoServer } from "../sidecar/http2/testing/echo-service.ts";
 import { type ProxyTlsOptions, readProxyTls } from "./proxy.ts";
 
 const main = fileURLToPath(new URL("main.ts", import.meta.url));
@@ -66,13 +67,34 @@ test("it listens by TLS, says so in its ready line, and ends by SIGTERM", async 
   expect(await once(child, "exit")).toEqual([0, null]);
 });
 
+const bytes = (value: Buffer) => value;
+const echoPath = "/test.Echo/Unary";
+
+/** A grpc-js server that answers with the request. */
+async function startEcho(): Promise<{ server: Server; port: number }> {
+  const server = new Server();
+  const formOf = { requestSerialize: bytes, requestDeserialize: bytes };
+  const form = { ...formOf, responseSerialize: bytes, responseDeserialize: bytes };
+  const method = { path: echoPath, requestStream: false, responseStream: false, ...form };
+  const answer = (call: { request: Buffer }, done: (error: null, reply: Buffer) => void) => done(null, call.request);
+  server.addService({ unary: method }, { unary: answer });
+  const port = await promisify(server.bindAsync.bind(server))("127.0.0.1:0", ServerCredentials.createInsecure());
+  return { server, port };
+}
+
 test("with two workers it carries the calls of grpc-js clients, shows one proxy, and ends by SIGTERM", async () => {
-  const echo = await startEchoServer();
-  const child = proxy("--upstream", `127.0.0.1:${echo.port}`, "--workers", "2");
+  const { server, port } = await startEcho();
+  const child = proxy("--upstream", `127.0.0.1:${port}`, "--workers", "2");
   const [line] = (await once(createInterface({ input: child.stdout! }), "line")) as [string];
   const ready = JSON.parse(line) as { listen: string; admin: string };
-  const clients = Array.from({ length: 4 }, () => new EchoClient(Number(ready.listen.split(":")[1])));
-  for (const client of clients) expect((await client.unary(Buffer.from("hello"))).reply.toString()).toBe("hello");
+  const own = { "grpc.use_local_subchannel_pool": 1 };
+  const clients = Array.from({ length: 4 }, () => new Client(ready.listen, credentials.createInsecure(), own));
+  for (const client of clients) {
+    const reply = await new Promise<unknown>((resolve) => {
+      client.makeUnaryRequest(echoPath, bytes, bytes, Buffer.from("hello"), (error, value) => resolve(error ?? value));
+    });
+    expect(String(reply)).toBe("hello");
+  }
   const config = (await (await fetch(`http://${ready.admin}/config`)).json()) as { workers: { connections: number }[] };
   expect(config.workers.map(({ connections }) => connections)).toEqual([2, 2]);
   const metrics = await (await fetch(`http://${ready.admin}/metrics`)).text();
@@ -80,7 +102,7 @@ test("with two workers it carries the calls of grpc-js clients, shows one proxy,
   for (const client of clients) client.close();
   child.kill("SIGTERM");
   expect(await once(child, "exit")).toEqual([0, null]);
-  echo.close();
+  server.forceShutdown();
 }, 20_000);
 
 test("a number of workers that cannot be is a wrong call, and ends it with 2", async () => {

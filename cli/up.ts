@@ -17,7 +17,7 @@ import { lockHome, removeStack, writeStack } from "./supervise/home.ts";
 import { findMeshConfig } from "./supervise/mesh-config-dir.ts";
 import { untilSignal } from "./supervise/until-signal.ts";
 import { awaitBackends, describeBackends } from "./up/backends.ts";
-import { measureIdle, showIdle } from "./up/figures.ts";
+import { measureIdle, showIdle, withWorkers } from "./up/figures.ts";
 import { fillConsul } from "./up/fill-consul.ts";
 import { refuseOtherStack } from "./up/other-stack.ts";
 import { callsToTry, plannedInstances } from "./up/plan.ts";
@@ -110,7 +110,11 @@ async function stayUp(params: StayParams): Promise<void> {
   out.say(`\nready after ${(readyMs / 1000).toFixed(1)} s; the gateway is at ${gateway}. Try, in another shell:\n`);
   for (const line of callsToTry(gateway)) out.say(`  ${line}`);
   out.say("\nCtrl-C drains and stops everything.\n");
-  const figures = measureIdle([{ name: "ferry up", pid: process.pid }, ...processes], systemClock, signal.aborted);
+  const figures = measureIdle(
+    [{ name: "ferry up", pid: process.pid }, ...withWorkers(processes)],
+    systemClock,
+    signal.aborted,
+  );
   figures.then(
     (idle) => showIdle(idle, out),
     () => {},

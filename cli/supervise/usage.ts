@@ -26,6 +26,15 @@ export function usageOf(pid: number): ProcessUsage | undefined {
   }
 }
 
+/** The processes that it has started and that are there, as a sidecar's workers. */
+export function childrenOf(pid: number): readonly number[] {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1").trim().split(" ").filter(Boolean).map(Number);
+  } catch {
+    return [];
+  }
+}
+
 function memoryBytesOf(pid: number): number {
   try {
     return kilobytesOf(readFileSync(`/proc/${pid}/smaps_rollup`, "latin1"), "Pss") * 1024;

@@ -3,7 +3,7 @@
 import { availableParallelism } from "node:os";
 import { type Clock, wait } from "../../common/clock.ts";
 import type { Console } from "../console.ts";
-import { usageOf } from "../supervise/usage.ts";
+import { childrenOf, usageOf } from "../supervise/usage.ts";
 
 export interface IdleFigures {
   readonly processes: readonly { readonly name: string; readonly cpuPercent: number; readonly memoryMb: number }[];
@@ -14,9 +14,22 @@ const overMs = 5000;
 /** The start's own work (garbage collection, late compilation) is left out. */
 const settleMs = 2000;
 
+interface NamedProcess {
+  readonly name: string;
+  readonly pid: number;
+}
+
+/** The processes, and behind each those that it has started itself. */
+export function withWorkers(processes: readonly NamedProcess[]): readonly NamedProcess[] {
+  return processes.flatMap(({ name, pid }) => {
+    const workers = childrenOf(pid).map((worker, at) => ({ name: `${name} worker ${at + 1}`, pid: worker }));
+    return [{ name, pid }, ...workers];
+  });
+}
+
 /** Percent of one core. Rejects when `signal` aborts. */
 export async function measureIdle(
-  processes: readonly { name: string; pid: number }[],
+  processes: readonly NamedProcess[],
   clock: Clock,
   signal: AbortSignal,
 ): Promise<IdleFigures> {

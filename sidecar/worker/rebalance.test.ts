@@ -31,7 +31,7 @@ test("a worker that is not ready has no share and lets none go", () => {
   expect(rebalance([spread(20), spread(0, 0, false)])).toEqual([0, 0]);
 });
 
-test("clients that come back to the emptiest worker end up spread, without one ever losing over a tenth at once", () => {
+test("clients that come back to the emptiest worker end up spread, and none loses over a tenth at once", () => {
   const counts = [200, 0, 0];
   for (let second = 0; second < 60; second++) {
     const going = rebalance(counts.map((count) => spread(count)));

@@ -45,6 +45,8 @@ interface Handed {
 
 const program = fileURLToPath(new URL("main.ts", import.meta.url));
 const answerMs = 1_000;
+/** Until it is killed: it may have spans to send. */
+const closeMs = 5_000;
 
 export class WorkerProcess {
   state: "starting" | "ready" | "gone" = "starting";
@@ -131,7 +133,7 @@ export class WorkerProcess {
   close(): Promise<void> {
     if (this.state === "gone") return Promise.resolve();
     return new Promise((resolve) => {
-      const timer = this.#clock.after(answerMs, () => this.#child.kill("SIGKILL"), true);
+      const timer = this.#clock.after(closeMs, () => this.#child.kill("SIGKILL"), true);
       this.#ended.push(() => {
         timer.cancel();
         resolve();

@@ -1,6 +1,8 @@
 // Real worker processes in front of a grpc-js server, driven by grpc-js clients with a connection each. Each set of
 // workers takes a second to start.
 
+import { once } from "node:events";
+import type { TLSSocket } from "node:tls";
 import type { ClientDuplexStream } from "@grpc/grpc-js";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { jsonLog } from "../../common/json-log.ts";
@@ -9,12 +11,14 @@ import { EchoClient, type EchoServer, startEchoServer } from "../http2/testing/e
 import { compileSnapshot } from "../routing/compile-snapshot.ts";
 import { compileChain } from "../routing/local-compiler.ts";
 import { emptyMeshConfig } from "../routing/mesh-config/mesh-config.ts";
+import { serverMaterial, tlsClient } from "../transport/testing/tls-fixture.ts";
 import { startWorkerSet, type WorkerSet } from "./worker-set.ts";
 
 const host = "127.0.0.1";
 const name = "echo";
 const logged: string[] = [];
 const log = jsonLog("test", "info", (line) => logged.push(line));
+const quiet = { log, want: () => {} };
 
 const params: DataPartParams = {
   plane: { maxCallsInFlight: 10_000, maxReplayBytes: 65_536, limits: { maxConnectionsPerAddress: 40 } },
@@ -71,7 +75,7 @@ afterEach(async () => {
 });
 
 async function start(): Promise<{ set: WorkerSet; entrance: Entrance }> {
-  const set = await startWorkerSet(2, params, { log, want: () => {} });
+  const set = await startWorkerSet(2, params, quiet);
   ends.push(() => set.close());
   set.apply(snapshotTo(echo.port));
   return { set, entrance: await set.open({ way: "outbound", at: { host, port: 0 }, upstream: name }) };
@@ -82,6 +86,13 @@ async function talks(port: number, count: number): Promise<Talk[]> {
   ends.push(() => all.map(({ client }) => client.close()));
   for (const talk of all) expect(await talk.say("hello")).toBe("hello");
   return all;
+}
+
+/** A client that has done its handshake. */
+async function certified(port: number): Promise<TLSSocket> {
+  const socket = tlsClient(port);
+  await once(socket, "secureConnect");
+  return socket;
 }
 
 const connectionsOf = (set: WorkerSet) => set.workers().map(({ connections }) => connections);
@@ -97,7 +108,7 @@ function gauge(set: WorkerSet, wanted: string): number | undefined {
 }
 
 describe("two workers", { timeout: 20_000 }, () => {
-  test("twenty long connections are ten each; killing one worker ends its ten and no other, and it is replaced", async () => {
+  test("twenty long connections are ten each; a worker that is killed ends its ten, and is replaced", async () => {
     const { set, entrance } = await start();
     const all = await talks(entrance.port, 20);
     expect(connectionsOf(set)).toEqual([10, 10]);
@@ -127,7 +138,7 @@ describe("two workers", { timeout: 20_000 }, () => {
     expect(connectionsOf(set)[0]).toBeGreaterThanOrEqual(4);
   });
 
-  test("when one worker's clients have gone, some of the other's are let go and come to it, and no call fails", async () => {
+  test("when one worker's clients have gone, some of the other's come to it, and no call fails", async () => {
     const { set, entrance } = await start();
     const clients = Array.from({ length: 12 }, () => new EchoClient(entrance.port));
     ends.push(() => clients.map((client) => client.close()));
@@ -185,6 +196,29 @@ describe("two workers", { timeout: 20_000 }, () => {
     expect(gauge(set, "ferry_forced_closes_total")).toBe(1);
   });
 
+  test("connections that come while no worker is there wait for one", async () => {
+    const { set, entrance } = await start();
+    for (const { pid } of set.workers()) process.kill(pid, "SIGKILL");
+    await expect.poll(() => set.workers().filter(({ state }) => state === "ready")).toEqual([]);
+    const [talk] = await talks(entrance.port, 1);
+    expect(await talk!.say("served")).toBe("served");
+  });
+
+  test("renewed certificates are in force in both, and open connections go on", async () => {
+    const set = await startWorkerSet(2, { ...params, listenerTls: { material: serverMaterial("old") } }, quiet);
+    ends.push(() => set.close());
+    const entrance = await set.open({ way: "outbound", at: { host, port: 0 }, upstream: name });
+    const open = await Promise.all([certified(entrance.port), certified(entrance.port)]);
+    expect(open.map((socket) => socket.getPeerCertificate().subject.CN)).toEqual(["old", "old"]);
+    await expect.poll(() => connectionsOf(set)).toEqual([1, 1]);
+    set.apply({ kind: "listenerTls", material: serverMaterial("new") });
+    await set.refresh("state");
+    const later = await Promise.all([certified(entrance.port), certified(entrance.port)]);
+    expect(later.map((socket) => socket.getPeerCertificate().subject.CN)).toEqual(["new", "new"]);
+    expect(open.map(({ destroyed }) => destroyed)).toEqual([false, false]);
+    for (const socket of [...open, ...later]) socket.destroy();
+  });
+
   test("a drain lets calls of both end as they would have, and takes no connection any more", async () => {
     const { set, entrance } = await start();
     const all = await talks(entrance.port, 6);
@@ -215,5 +249,5 @@ describe("two workers", { timeout: 20_000 }, () => {
 
 test("workers that cannot start end it with their reason", async () => {
   const wrong = { ...params, upstreamTls: { material: { cert: "no certificate", key: "no key" } } };
-  await expect(startWorkerSet(2, wrong, { log, want: () => {} })).rejects.toThrow(/PEM/);
+  await expect(startWorkerSet(2, wrong, quiet)).rejects.toThrow(/PEM/);
 });
