@@ -33,7 +33,8 @@ async function heard(message: ToWorker, socket: Socket | undefined): Promise<voi
   try {
     await worker.start(message);
   } catch (error) {
-    say({ kind: "failed", reason: error instanceof Error ? error.message : String(error) }, () => process.exit(1));
+    // The parent ends it when it has heard that.
+    say({ kind: "failed", reason: error instanceof Error ? error.message : String(error) });
   }
 }
 

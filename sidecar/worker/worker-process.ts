@@ -68,6 +68,7 @@ export class WorkerProcess {
   readonly #ended: (() => void)[] = [];
   #nextId = 0;
   #reason = "";
+  #isOver = false;
 
   constructor(start: ToWorker, clock: Clock, events: WorkerEvents) {
     this.#clock = clock;
@@ -79,7 +80,7 @@ export class WorkerProcess {
     this.#child.on("error", (error) => {
       if (this.#child.pid === undefined) this.#end(error.message);
     });
-    this.#child.on("exit", (code, signal) => this.#end(signal ?? `exit code ${code}`));
+    this.#child.on("exit", (code, signal) => this.#exited(signal ?? `exit code ${code}`));
     this.send(start);
   }
 
@@ -92,18 +93,19 @@ export class WorkerProcess {
     return this.#handed.size;
   }
 
-  send(message: ToWorker, socket?: Socket, onSent?: () => void): void {
+  send(message: ToWorker): void {
     // Without a callback an error of sending would be an event; that it is gone is told by `exit`.
-    if (this.state !== "gone") this.#child.send(message, socket, {}, (error) => error === null && onSent?.());
+    if (this.state !== "gone") this.#child.send(message, () => {});
   }
 
   take(accepted: Accepted): void {
     const id = this.#nextId++;
     const handed: Handed = { accepted, isSent: false };
     this.#handed.set(id, handed);
-    const { entrance, socket } = accepted;
-    this.send({ kind: "connection", entrance, id }, socket, () => {
-      handed.isSent = true;
+    const message: ToWorker = { kind: "connection", entrance: accepted.entrance, id };
+    this.#child.send(message, accepted.socket, {}, (error) => {
+      // Any other error has taken the socket's handle, and closed it.
+      handed.isSent = (error as NodeJS.ErrnoException | null)?.code !== "ERR_IPC_CHANNEL_CLOSED";
     });
   }
 
@@ -122,7 +124,7 @@ export class WorkerProcess {
 
   /** Resolves when all connections of the entrance have ended, also with the worker. */
   drain(entrance: number, graceMs: number): Promise<void> {
-    if (this.state === "gone") return Promise.resolve();
+    if (this.#isOver) return Promise.resolve();
     return new Promise((resolve) => {
       this.#draining.set(entrance, resolve);
       this.send({ kind: "drain", entrance, graceMs });
@@ -131,7 +133,7 @@ export class WorkerProcess {
 
   /** Ends it, by force after a while. */
   close(): Promise<void> {
-    if (this.state === "gone") return Promise.resolve();
+    if (this.#isOver) return Promise.resolve();
     return new Promise((resolve) => {
       const timer = this.#clock.after(closeMs, () => this.#child.kill("SIGKILL"), true);
       this.#ended.push(() => {
@@ -143,14 +145,16 @@ export class WorkerProcess {
   }
 
   #heard(message: FromWorker): void {
-    if (this.state === "gone") return;
+    if (this.#isOver) return;
     switch (message.kind) {
       case "ready":
+        if (this.state === "gone") return;
         this.state = "ready";
         this.#events.onReady(this);
         return;
       case "failed":
         this.#reason = message.reason;
+        this.#child.kill("SIGKILL");
         return;
       case "want":
         this.#events.onWant(message.upstream);
@@ -184,8 +188,17 @@ export class WorkerProcess {
     if (what === "metrics") this.metrics = metrics;
   }
 
+  /** Its last words may still be on their way, why it died among them. */
+  #exited(how: string): void {
+    this.state = "gone";
+    const end = () => this.#end(how);
+    this.#child.once("disconnect", end);
+    this.#clock.after(this.#child.connected ? answerMs : 0, end, true);
+  }
+
   #end(how: string): void {
-    if (this.state === "gone") return;
+    if (this.#isOver) return;
+    this.#isOver = true;
     this.state = "gone";
     const handed = [...this.#handed.values()];
     this.#handed.clear();

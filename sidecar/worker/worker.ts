@@ -80,7 +80,10 @@ export class Worker {
     await Promise.all([...this.#entrances.values()].map(({ entrance }) => entrance.drain({ graceMs, hurry })));
   }
 
+  /** Cuts off what is left; each caller is told. */
   async close(): Promise<void> {
+    this.#hurry.abort();
+    await this.drainAll(0);
     await this.#data?.close();
   }
 
