@@ -183,7 +183,7 @@ describe("min_position", () => {
   test("that does not come before the deadline is UNAVAILABLE with how far the model is", async () => {
     const { reader, client } = await start("v1");
     reader.add(3);
-    const reply = await client.unary(V1.method.getRandomQuote, { minPosition: "4" }, { deadlineMs: 200 });
+    const reply = await client.unary(V1.method.getRandomQuote, { minPosition: "4" }, { deadlineMs: 500 });
     expect(reply.code).toBe(status.UNAVAILABLE);
     expect(reply.details).toMatch(/^the read model is at position 3, not yet at 4; waited \d+ ms$/);
   });
