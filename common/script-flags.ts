@@ -1,6 +1,6 @@
 // The flags of the scripts that `npm run` starts beside `ferry` (attack, fuzz:http2, soak:proxy, the plays of e2e/):
-// Node's parseArgs, with a mistake as one sentence on stderr and exit code 2, before anything is begun. A number that is
-// none must not pass for a run that found nothing.
+// Node's parseArgs, with a mistake as one sentence on stderr and exit code 2, before anything is begun. A number that
+// is none must not pass for a run that found nothing.
 
 import { type ParseArgsConfig, parseArgs } from "node:util";
 
