@@ -1,5 +1,5 @@
-// What must hold across entries: subsets exist, those of mirrors too, splits and redirects end, protocols agree. Done for a whole set at
-// once, before any of it takes effect, as Consul verifies the graph before it accepts a write.
+// What must hold across entries: subsets exist, those of mirrors too, splits and redirects end, protocols agree. Done
+// for a whole set at once, before any of it takes effect, as Consul verifies the graph before it accepts a write.
 
 import { nearestName } from "../../../common/nearest-name.ts";
 import { compileChain } from "../local-compiler.ts";
