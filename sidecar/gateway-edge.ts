@@ -1,10 +1,13 @@
 // What makes a sidecar a gateway: it follows one virtual service's router, adds routes for services that registered
 // with their gRPC names, lets a call name a registered service in `:authority`, and answers health and reflection
-// itself. Built by sidecar.ts in the gateway role; everything per call stays in the layers.
+// itself. What a service stated outlives its last instance for a while (edge/departed-services.ts). Built by sidecar.ts
+// in the gateway role; everything per call stays in the layers.
 
+import { type Clock, systemClock, type Timer } from "../common/clock.ts";
 import type { Call } from "./call.ts";
 import type { DescriptorSource } from "./descriptors/descriptor-source.ts";
 import type { Registry } from "./discovery/registry.ts";
+import { nextForgottenAtMs, type RememberedServices, rememberServices } from "./edge/departed-services.ts";
 import { answerLocally } from "./edge/edge.ts";
 import { EdgeView } from "./edge/edge-view.ts";
 import { serviceOfAuthority } from "./outbound/route.ts";
@@ -20,12 +23,16 @@ export interface GatewayEdgeDeps {
   table(): RouteTable | undefined;
   isReady(): boolean;
   isDraining(): boolean;
+  /** Default: the system's. */
+  readonly clock?: Clock;
 }
 
 export class GatewayEdge {
   readonly #deps: GatewayEdgeDeps;
   readonly #view: EdgeView;
+  #remembered: RememberedServices = new Map();
   #services: ReadonlyMap<string, readonly string[]> = new Map();
+  #forgetting: Timer | undefined;
 
   constructor(deps: GatewayEdgeDeps) {
     this.#deps = deps;
@@ -40,11 +47,28 @@ export class GatewayEdge {
 
   /** Follows what is registered; `onRoutes` when the chain must be extended anew. */
   watch(registry: Registry, onRoutes: () => void, signal: AbortSignal): void {
-    registry.watchServices((services) => {
-      this.#services = services;
+    let present: ReadonlyMap<string, readonly string[]> = new Map();
+    const remember = () => {
+      this.#remember(present, remember);
       onRoutes();
       this.#view.changed();
+    };
+    registry.watchServices((services) => {
+      present = services;
+      remember();
     }, signal);
+    signal.addEventListener("abort", () => this.#forgetting?.cancel(), { once: true });
+  }
+
+  /** `again` is called when the next service is to be forgotten. */
+  #remember(present: ReadonlyMap<string, readonly string[]>, again: () => void): void {
+    const { clock = systemClock } = this.#deps;
+    const nowMs = clock.nowMs();
+    this.#remembered = rememberServices(this.#remembered, present, nowMs);
+    this.#services = new Map([...this.#remembered].map(([service, { names }]) => [service, names]));
+    this.#forgetting?.cancel();
+    const atMs = nextForgottenAtMs(this.#remembered);
+    this.#forgetting = atMs === undefined ? undefined : clock.after(atMs - nowMs, again);
   }
 
   /** A snapshot, the descriptors or readiness changed: health watchers are told. */
