@@ -23,8 +23,9 @@ COPY scripts/warm-up.sh /tmp/
 # So that compiled code lies in the image: half the time to start, and less memory.
 RUN mkdir mesh-config && FERRY_ROLE=gateway FERRY_SERVICE=warm sh /tmp/warm-up.sh sidecar/main.ts
 USER node
-# Ready: the application is healthy and registered; a gateway has its routes.
-HEALTHCHECK --interval=5s --timeout=3s --retries=3 CMD ["node", "-e", "require('http').get('http://' + process.env.FERRY_ADMIN + '/ready', (reply) => process.exit(reply.statusCode === 200 ? 0 : 1)).on('error', () => process.exit(1))"]
+# Ready: the application is healthy and registered; a gateway has its routes. The application starts after its sidecar:
+# on a busy machine that takes longer than three checks, and `up --wait` gives up on who is unhealthy.
+HEALTHCHECK --interval=5s --timeout=3s --retries=3 --start-period=60s CMD ["node", "-e", "require('http').get('http://' + process.env.FERRY_ADMIN + '/ready', (reply) => process.exit(reply.statusCode === 200 ? 0 : 1)).on('error', () => process.exit(1))"]
 ENTRYPOINT ["node", "sidecar/main.ts"]
 
 FROM node:24.21.0-bookworm-slim AS quoter

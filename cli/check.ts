@@ -2,6 +2,7 @@
 // expected, what was found. Exit code 0 only when a sidecar would take it.
 
 import { Command } from "commander";
+import { problemText } from "../sidecar/routing/mesh-config/problem.ts";
 import { readMeshConfig } from "../sidecar/routing/mesh-config/read-mesh-config.ts";
 import { openConsole } from "./console.ts";
 import { exitOk, exitUnmet } from "./exit.ts";
@@ -25,11 +26,7 @@ export function checkCommand(finish: (code: number) => void): Command {
         out.print(`${directory}: ${entries.length} entries, hash ${hash}`);
         out.result(true, { directory, hash, entries: entries.length, notices, problems: [] });
       } else {
-        for (const { file, path, expected, found, suggestion } of read.problems) {
-          const at = path === "" ? file : `${file} at ${path}`;
-          const hint = suggestion === "" ? "" : `; did you mean ${suggestion}?`;
-          out.warn(`ferry: ${at}: expected ${expected}, found ${found}${hint}`);
-        }
+        for (const problem of read.problems) out.warn(`ferry: ${problemText(problem)}`);
         out.result(false, { directory, problems: read.problems });
       }
       finish(read.ok ? exitOk : exitUnmet);

@@ -2,7 +2,7 @@
 // endpoints, and every setting in force with its origin. Sends nothing to the method. Exit code 1 when no rule matches.
 
 import { Command } from "commander";
-import { settingProblems } from "../sidecar/routing/checked-chains.ts";
+import { chainProblems } from "../sidecar/routing/checked-chains.ts";
 import { problemText } from "../sidecar/routing/mesh-config/problem.ts";
 import { readHeaders } from "./call.ts";
 import { openConsole } from "./console.ts";
@@ -56,7 +56,7 @@ async function route(name: string, options: RouteOptions): Promise<number> {
   const [learned, admission] = await Promise.all([learnMethod(path, mesh.instances), gatewayAdmission(home)]);
   const report = routeReport({ upstream, path, headers }, { mesh, learned, admission });
   // Files with mistakes are refused whole; what stands in Consul is in force but for such keys.
-  for (const problem of settingProblems(mesh.view)) out.warn(`ferry: without effect: ${problemText(problem)}`);
+  for (const problem of chainProblems(mesh.view)) out.warn(`ferry: without effect: ${problemText(problem)}`);
   const isMatched = report.legs.length > 0;
   if (options.explain === true) for (const line of routeLines(report)) out.print(line);
   else if (isMatched) out.print(routeLine(report));

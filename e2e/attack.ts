@@ -5,7 +5,7 @@
 // code 0: every class held. Whole it takes two minutes at most, since timeouts are waited for; `--quick` leaves those
 // out and takes half a minute.
 
-import { parseArgs } from "node:util";
+import { readFlags } from "../common/script-flags.ts";
 import type { AttackClass } from "./attack/attack-class.ts";
 import { connectionFlood, stalledCrowd, streamFlood } from "./attack/classes/crowds.ts";
 import { resetAfterResponse, smallFrames, steadyPings } from "./attack/classes/fair-play.ts";
@@ -39,12 +39,10 @@ const classes: readonly AttackClass[] = [
 /** For everything. */
 const limitMs = 240_000;
 
-const { values: options } = parseArgs({
-  options: {
-    class: { type: "string" },
-    quick: { type: "boolean", default: false },
-    json: { type: "boolean", default: false },
-  },
+const options = readFlags("attack", {
+  class: { type: "string" },
+  quick: { type: "boolean", default: false },
+  json: { type: "boolean", default: false },
 });
 
 function chosen(): readonly AttackClass[] {

@@ -6,7 +6,7 @@
 // held; else 1 with one sentence for each thing that did not. Ends by itself, also when something hangs, and leaves no
 // process behind, also on SIGINT.
 
-import { parseArgs } from "node:util";
+import { readFlags } from "../common/script-flags.ts";
 import { type OutageRow, playOutages } from "./backends/outages.ts";
 import { playJourney } from "./backends/quoter-journey.ts";
 import { findPrograms, startServers } from "./backends/real-servers.ts";
@@ -31,7 +31,7 @@ const limitMs = 7 * 60_000;
 /** For the end of one thing, when it hangs; the system itself has a minute for its drain. */
 const endLimitMs = 75_000;
 
-const { values: options } = parseArgs({ options: { json: { type: "boolean", default: false } } });
+const options = readFlags("e2e:backends", { json: { type: "boolean", default: false } });
 const ends: (() => Promise<unknown>)[] = [];
 let isEnding = false;
 

@@ -1,5 +1,6 @@
 // Clients of other makes through `ferry proxy`: unary, the three streaming kinds, 8 MB, 1,000 calls open at once,
-// binary metadata, cancel and deadline. Every payload is random and compared, octet by octet or by its SHA-256. Client
+// binary metadata, cancel and deadline; Python, Go and curl by TLS as well (those of Node: sidecar/proxy-tls.test.ts).
+// Every payload is random and compared, octet by octet or by its SHA-256. Client
 // libraries run in this process; Python and Go are programs in clients/ that print what they saw.
 
 import { createHash, randomBytes } from "node:crypto";
@@ -7,6 +8,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { makeAuthority, makeCertificate } from "../common/testing/make-certificate.ts";
 import { connectCaller } from "./clients/connect-caller.ts";
 import { type EchoBackend, encodeBytes, startEchoBackend } from "./clients/echo-backend.ts";
 import type { EchoCaller } from "./clients/echo-caller.ts";
@@ -26,11 +28,15 @@ let plain: PlainBackend;
 /** In front of `echo`, and in front of `plain`. */
 let echoPort: number;
 let plainPort: number;
+/** In front of `echo`, by TLS; and the authority that its clients trust. */
+let tlsPort: number;
+const authority = makeAuthority("authority of the clients");
 const proxies: Running[] = [];
 const folder = mkdtempSync(join(tmpdir(), "ferry-clients-"));
 
-async function startProxy(upstreamPort: number): Promise<number> {
-  const proxy = startFerry(["proxy", "--listen", "127.0.0.1:0", "--upstream", `127.0.0.1:${upstreamPort}`, "--json"]);
+async function startProxy(upstreamPort: number, ...options: readonly string[]): Promise<number> {
+  const upstream = `127.0.0.1:${upstreamPort}`;
+  const proxy = startFerry(["proxy", "--listen", "127.0.0.1:0", "--upstream", upstream, "--json", ...options]);
   proxies.push(proxy);
   const { listen } = await proxy.event("ready", 30_000);
   return Number(listen.split(":")[1]);
@@ -38,7 +44,14 @@ async function startProxy(upstreamPort: number): Promise<number> {
 
 beforeAll(async () => {
   [echo, plain] = await Promise.all([startEchoBackend(), startPlainBackend()]);
-  [echoPort, plainPort] = await Promise.all([startProxy(echo.port), startProxy(plain.port)]);
+  const { cert, key } = makeCertificate({ commonName: "proxy", ips: ["127.0.0.1"] }, authority);
+  const certFile = fileOf("cert.pem", Buffer.from(cert));
+  const tls = ["--tls-cert", certFile, "--tls-key", fileOf("key.pem", Buffer.from(key))];
+  [echoPort, plainPort, tlsPort] = await Promise.all([
+    startProxy(echo.port),
+    startProxy(plain.port),
+    startProxy(echo.port, ...tls),
+  ]);
 });
 
 afterAll(async () => {
@@ -141,19 +154,27 @@ const allRight = {
   deadlineMs: expect.any(Number),
 };
 
-test("grpcio makes every kind of call through the proxy", { timeout: 120_000 }, async () => {
+/** What a program is told of the proxy: its port, the number of calls at once, and whom to trust. */
+function argsFor(isTls: boolean): readonly string[] {
+  if (!isTls) return [`${echoPort}`, `${together}`];
+  return [`${tlsPort}`, `${together}`, fileOf("authority.pem", Buffer.from(authority.cert))];
+}
+
+const ways = [["in the clear", false] as const, ["by TLS", true] as const];
+
+test.each(ways)("grpcio makes every kind of call through the proxy %s", { timeout: 120_000 }, async (_, isTls) => {
   const before = echo.sleeping.cancelled;
-  const args = [`${root}/e2e/clients/python/echo_client.py`, `${echoPort}`, `${together}`];
+  const args = [`${root}/e2e/clients/python/echo_client.py`, ...argsFor(isTls)];
   const done = await runToEnd(await findPython(), args);
   expect(done.json, done.stderr).toEqual({ ...allRight, cancel: true, deadline: "DEADLINE_EXCEEDED" });
   await serverKnows(before + 2);
 });
 
 // Compiles grpc-go where that is not cached yet.
-test("grpc-go makes every kind of call through the proxy", { timeout: 300_000 }, async () => {
+test.each(ways)("grpc-go makes every kind of call through the proxy %s", { timeout: 300_000 }, async (_, isTls) => {
   const before = echo.sleeping.cancelled;
   const program = requireProgram("go");
-  const done = await runToEnd(program, ["run", ".", `${echoPort}`, `${together}`], { cwd: `${root}/e2e/clients/go` });
+  const done = await runToEnd(program, ["run", ".", ...argsFor(isTls)], { cwd: `${root}/e2e/clients/go` });
   expect(done.json, done.stderr).toEqual({ ...allRight, cancel: "Canceled", deadline: "DeadlineExceeded" });
   await serverKnows(before + 2);
 });
@@ -236,6 +257,18 @@ describe("curl through the proxy", () => {
     const done = await curl([...fields, "--data-binary", `@${body}`, "--output", back, target]);
     expect(done.stdout, done.stderr).toContain("grpc-status: 0");
     expect(sha256(readFileSync(back))).toBe(sha256(readFileSync(body)));
+  });
+
+  test("by TLS it agrees on HTTP/2, and trusts the certificate for its authority's sake alone", async () => {
+    const ask = (...trust: readonly string[]) =>
+      runToEnd(requireProgram("curl"), [
+        ...["--silent", "--show-error", "--http2", "--output", "/dev/null", "--write-out", "%{http_version}", ...trust],
+        `https://127.0.0.1:${tlsPort}/e2e.echo.Echo/Unary`,
+      ]);
+    const done = await ask("--cacert", fileOf("authority.pem", Buffer.from(authority.cert)));
+    expect(done.stdout, done.stderr).toBe("2");
+    // 60: the certificate cannot be verified.
+    expect((await ask()).code).toBe(60);
   });
 
   test("giving up reaches the server", async () => {

@@ -5,12 +5,12 @@
 // stdout: a summary for people, or with --json one object as the last line. stderr: progress. Exit code 0: everything
 // held; else 1 with one sentence for each thing that did not.
 
-import { parseArgs } from "node:util";
+import { readFlags } from "../common/script-flags.ts";
 import { ComposeProject } from "./compose/compose-project.ts";
 import { type ComposeResult, playCompose } from "./compose/play-compose.ts";
 import { say } from "./testing/say.ts";
 
-const { values: options } = parseArgs({ options: { json: { type: "boolean", default: false } } });
+const options = readFlags("e2e:compose", { json: { type: "boolean", default: false } });
 const project = new ComposeProject("ferry-e2e");
 
 function show({ problems: _, ...figures }: ComposeResult): void {

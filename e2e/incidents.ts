@@ -5,7 +5,7 @@
 // stdout: a table for people, or with --json one object `{rows, problems}` as the last line. stderr: progress. Exit
 // code 0: no call failed where an answer was possible, none outlived its deadline, and no process was left.
 
-import { parseArgs } from "node:util";
+import { readFlags } from "../common/script-flags.ts";
 import { playIncident, type Row } from "./incidents/incident.ts";
 import { incidents } from "./incidents/incidents.ts";
 import { QueryMesh } from "./incidents/query-mesh.ts";
@@ -15,8 +15,9 @@ import { say } from "./testing/say.ts";
 /** For everything. */
 const limitMs = 240_000;
 
-const { values: options } = parseArgs({
-  options: { incident: { type: "string" }, json: { type: "boolean", default: false } },
+const options = readFlags("e2e:incidents", {
+  incident: { type: "string" },
+  json: { type: "boolean", default: false },
 });
 const names = options.incident?.split(",");
 const unknown = names?.find((name) => !incidents.some((incident) => incident.name === name));

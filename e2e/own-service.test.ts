@@ -47,8 +47,10 @@ test("a Python server with health and reflection is found by the gateway with no
     greeter.signal("SIGTERM");
   }
   expect(await greeter.exited, greeter.stderr).toEqual({ code: 0, signal: null });
-  const gone = await stack.call("greeter.v1.Greeter/SayHello", { name: "Ada" }).catch((error: Error) => error.message);
-  expect(JSON.stringify(gone)).toContain("greeter.v1.Greeter");
+  const gone = await ferry(["call", "greeter.v1.Greeter/SayHello", '{"name":"Ada"}', "--json"], {
+    home: stack.home.path,
+  });
+  expect(gone.json).toMatchObject({ ok: false, code: "UNAVAILABLE", failure: "no_endpoint" });
 });
 
 test("a Python server with neither is served once its gRPC service is named", async () => {
@@ -76,6 +78,10 @@ test("a Python server with neither is served once its gRPC service is named", as
   }
   // It has no handler for SIGTERM: the signal ended it, and a shell's 128 + 15 says so.
   expect(await echo.exited, echo.stderr).toEqual({ code: 143, signal: null });
+  const late = new GrpcClient(stack.gateway);
+  const { code, message } = await late.raw("/e2e.Echo/Echo", Buffer.from("still there?"));
+  late.close();
+  expect(code, message).toBe("UNAVAILABLE");
 });
 
 test("ferry run ends with the command's own exit code, and nothing is left", async () => {

@@ -7,19 +7,16 @@
 // handle may be left that was not there before. stdout: a summary, or with --json one object as the last line. Exit
 // code 0: no wrong payload, no error, memory flat within 10 %, nothing left.
 
-import { parseArgs } from "node:util";
+import { readFlags, readNumberFlag } from "../common/script-flags.ts";
 import { Target } from "./attack/target.ts";
 import { warmUp } from "./attack/warm-up.ts";
 import { MixedLoad } from "./soak/mixed-load.ts";
 
-const { values: options } = parseArgs({
-  options: { minutes: { type: "string", default: "10" }, json: { type: "boolean", default: false } },
+const options = readFlags("soak:proxy", {
+  minutes: { type: "string", default: "10" },
+  json: { type: "boolean", default: false },
 });
-const minutes = Number(options.minutes);
-if (!(minutes > 0 && minutes <= 24 * 60)) {
-  console.error(`soak:proxy: --minutes ${options.minutes}: expected more than 0, at most a day`);
-  process.exit(2);
-}
+const minutes = readNumberFlag("soak:proxy", "minutes", { text: options.minutes, min: 0.1, max: 24 * 60 });
 
 const readEveryMs = Math.min(15_000, minutes * 3000);
 const goawayEveryMs = 7000;

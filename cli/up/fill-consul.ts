@@ -8,8 +8,8 @@ import { ConsulClient } from "../../sidecar/discovery/consul/consul-client.ts";
 import { problemText } from "../../sidecar/routing/mesh-config/problem.ts";
 import { readMeshConfig } from "../../sidecar/routing/mesh-config/read-mesh-config.ts";
 import type { Console } from "../console.ts";
+import { refusalText } from "../consul/consul-command.ts";
 import { entryChanges, writeEntries } from "../consul/entry-writes.ts";
-import { refusalText } from "../consul/open-consul.ts";
 import type { CliSettings } from "../settings.ts";
 
 /** Tells what it wrote and what differs. Rejects with a CommandError only when Consul cannot be asked. */

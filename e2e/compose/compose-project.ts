@@ -7,6 +7,23 @@ export interface ComposeRun {
   readonly stdout: string;
 }
 
+/** How far a container is shut off, as the engine sees it. */
+export interface ContainerBounds {
+  readonly name: string;
+  readonly isReadOnly: boolean;
+  /** As `127.0.0.1:8080`. */
+  readonly published: readonly string[];
+}
+
+/** What `docker inspect` says of a container that is read here. */
+interface Inspected {
+  readonly Name: string;
+  readonly HostConfig: {
+    readonly ReadonlyRootfs: boolean;
+    readonly PortBindings: Readonly<Record<string, readonly { HostIp: string; HostPort: string }[] | null>> | null;
+  };
+}
+
 export class ComposeProject {
   readonly #name: string;
 
@@ -33,6 +50,17 @@ export class ComposeProject {
     const { stdout } = await this.run("ps", "--format", "{{.Service}} {{.State}} {{.Health}}");
     const lines = stdout.split("\n").filter((line) => line.trim() !== "");
     return new Map(lines.map((line) => [line.split(" ")[0] ?? "", line.split(" ").slice(1).join(" ").trim()]));
+  }
+
+  /** Of every container that runs. */
+  async bounds(): Promise<readonly ContainerBounds[]> {
+    const { stdout: ids } = await this.run("ps", "-q");
+    const { stdout } = await runToEnd("docker", ["inspect", ...ids.trim().split("\n")]);
+    return (JSON.parse(stdout) as Inspected[]).map(({ Name, HostConfig: { ReadonlyRootfs, PortBindings } }) => {
+      const bindings = Object.values(PortBindings ?? {}).flatMap((bound) => bound ?? []);
+      const published = bindings.map(({ HostIp, HostPort }) => `${HostIp}:${HostPort}`);
+      return { name: Name.replace(/^\//, ""), isReadOnly: ReadonlyRootfs, published };
+    });
   }
 
   /** Everything, with its volumes. Never rejects. */

@@ -30,9 +30,11 @@ export interface ComposeResult {
   readonly problems: readonly string[];
 }
 
-// Both stand in compose.yaml.
+// These stand in compose.yaml.
 const gateway = "127.0.0.1:8080";
 const jaeger = "http://127.0.0.1:16686";
+/** All that is, sorted. */
+const published = ["127.0.0.1:16686", gateway, "127.0.0.1:8500"];
 
 /** What `docker compose down` may take. */
 const downLimitSeconds = 45;
@@ -45,6 +47,12 @@ export async function playCompose(project: ComposeProject, say: (text: string) =
   say("docker compose up -d --build --wait");
   const { seconds: upSeconds } = await project.run("up", "-d", "--build", "--wait");
   const states = await project.states();
+  const bounds = await project.bounds();
+  const writable = bounds.filter(({ isReadOnly }) => !isReadOnly).map(({ name }) => name);
+  if (writable.length > 0) problems.push(`these can write to their images: ${writable.join(", ")}`);
+  const exposed = bounds.flatMap((container) => container.published).sort();
+  if (exposed.join() !== published.join())
+    problems.push(`published: ${exposed.join(", ")}, not ${published.join(", ")}`);
   say(`up after ${upSeconds} s: ${states.size} containers; the journey`);
   const journey = await playJourney({ gateway, jaeger, onStep: (name) => say(`  ${name}`) });
   problems.push(...journey.problems);

@@ -17,6 +17,17 @@ export interface Endpoint {
   readonly health: "passing" | "warning" | "critical";
   /** Free form, matched by subset filters (`Service.Meta.<key>`). */
   readonly meta: Readonly<Record<string, string>>;
+  /** `Service.Tags` to subset filters. Only Consul has them. */
+  readonly tags?: readonly string[];
+  /** The machine, `Node.…` to subset filters. Only Consul has it. */
+  readonly node?: EndpointNode;
+}
+
+export interface EndpointNode {
+  readonly name: string;
+  readonly address: string;
+  readonly datacenter: string;
+  readonly meta: Readonly<Record<string, string>>;
 }
 
 /** What a sidecar registers for the instance it stands beside. */

@@ -43,6 +43,28 @@ describe("compileFilter", () => {
     expect(holds(source)).toBe(expected);
   });
 
+  test.each([
+    ['"canary" in Service.Tags', true],
+    ["Service.Tags contains grpc", true],
+    ['"other" in Service.Tags', false],
+    ["Service.Tags is empty", false],
+    ["Node.Meta.rack == r1", true],
+    ['Node.Meta["rack"] == r2', false],
+    ["Node.Meta.other is empty", true],
+    ["rack in Node.Meta", true],
+    ['Node.Node == "n1" and Node.Datacenter == dc1 and Node.Address == "10.0.0.9"', true],
+  ])("of an instance in Consul, with tags and a node, %s is %s", (source, expected) => {
+    const node = { name: "n1", address: "10.0.0.9", datacenter: "dc1", meta: { rack: "r1" } };
+    const filter = compileFilter(source);
+    expect(filter.ok && filter.test({ ...endpoint, tags: ["grpc", "canary"], node })).toBe(expected);
+  });
+
+  test("where there is no node, nothing equals its fields", () => {
+    expect(holds("Node.Node == n1")).toBe(false);
+    expect(holds("Node.Meta.rack == r1")).toBe(false);
+    expect(holds("Node.Meta is empty")).toBe(true);
+  });
+
   test("a key that Meta does not have equals nothing and is empty", () => {
     expect(holds("Service.Meta.canary == yes")).toBe(false);
     expect(holds("Service.Meta.canary != yes")).toBe(true);

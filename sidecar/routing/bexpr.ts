@@ -32,9 +32,13 @@ const fields: Readonly<Record<string, Selector>> = {
   "Service.Service": { kind: "text", read: (endpoint) => endpoint.service },
   "Service.Address": { kind: "text", read: (endpoint) => endpoint.host },
   "Service.Port": { kind: "number", read: (endpoint) => endpoint.port },
-  // The directory registry has no tags; they exist so that filters written for Consul are valid here.
-  "Service.Tags": { kind: "list", read: () => [] },
+  // The directory registry has neither tags nor nodes; they exist so that filters written for Consul are valid here.
+  "Service.Tags": { kind: "list", read: (endpoint) => endpoint.tags ?? [] },
   "Service.Meta": { kind: "map", read: (endpoint) => endpoint.meta },
+  "Node.Node": { kind: "text", read: (endpoint) => endpoint.node?.name },
+  "Node.Address": { kind: "text", read: (endpoint) => endpoint.node?.address },
+  "Node.Datacenter": { kind: "text", read: (endpoint) => endpoint.node?.datacenter },
+  "Node.Meta": { kind: "map", read: (endpoint) => endpoint.node?.meta },
 };
 
 /** An empty filter holds for everything. */
@@ -164,14 +168,17 @@ class Parser {
     if (token === undefined || token.kind !== "word") return this.#failBefore(token, "expected a selector");
     const known = Object.hasOwn(fields, token.text) ? fields[token.text] : undefined;
     if (known !== undefined) return known;
-    const key = /^Service\.Meta\.(.+)$/s.exec(token.text)?.[1];
-    if (key === undefined) {
-      const allowed = [...Object.keys(fields), "Service.Meta.<key>"].join(", ");
+    const [, map = "", key = ""] = /^((?:Service|Node)\.Meta)\.(.+)$/s.exec(token.text) ?? [];
+    if (map === "") {
+      const allowed = [...Object.keys(fields), "Service.Meta.<key>", "Node.Meta.<key>"].join(", ");
       return this.#fail(token.at, `Selector "${token.text}" is not valid; there are ${allowed}`);
     }
     return {
       kind: "text",
-      read: (endpoint) => (Object.hasOwn(endpoint.meta, key) ? endpoint.meta[key] : undefined),
+      read({ meta, node }) {
+        const of = map === "Node.Meta" ? node?.meta : meta;
+        return of !== undefined && Object.hasOwn(of, key) ? of[key] : undefined;
+      },
     };
   }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { ChainView, ManagedChains } from "./chain-source.ts";
-import { checkedChains, settingProblems } from "./checked-chains.ts";
+import { chainProblems, checkedChains } from "./checked-chains.ts";
 import { quoterChain } from "./testing-chain.ts";
 
 const right: ChainView = {
@@ -34,10 +34,10 @@ function scene() {
   return { chains, told, views, abort, tell: (view: ChainView) => tell(view) };
 }
 
-describe("settingProblems", () => {
+describe("chainProblems", () => {
   test("names the entry, the field and the key, and what was probably meant", () => {
-    expect(settingProblems(right)).toEqual([]);
-    expect(settingProblems(wrong)).toMatchObject([
+    expect(chainProblems(right)).toEqual([]);
+    expect(chainProblems(wrong)).toMatchObject([
       { file: "proxy-defaults/global.json", path: "Config.ferry_retries", found: '"many"' },
       {
         file: "service-defaults/quoter.json",
@@ -48,6 +48,32 @@ describe("settingProblems", () => {
         file: "service-defaults/quote-query.json",
         path: 'Meta."ferry_eject_base:a.B.C"',
         suggestion: "ferry_eject_base:a.B/C",
+      },
+    ]);
+  });
+});
+
+/** `quoterChain` with one more route and one more target, as Consul lets anybody write them. */
+function chainWith(Match: object, Filter: string): ChainView {
+  const router = quoterChain.Nodes[quoterChain.StartNode];
+  if (router?.Type !== "router") throw new Error("expected a router at the start");
+  const route = { Definition: { Match }, NextNode: router.Routes[0]!.NextNode };
+  const Nodes = { ...quoterChain.Nodes, [quoterChain.StartNode]: { ...router, Routes: [route, ...router.Routes] } };
+  const target = { ID: "bad.web", Service: "web", ServiceSubset: "bad", Subset: { Filter } };
+  return { ...right, chain: { ...quoterChain, Nodes, Targets: { ...quoterChain.Targets, "bad.web": target } } };
+}
+
+describe("what Consul takes and nobody can evaluate", () => {
+  test("is a problem that names entry, place and reason: a regular expression, a filter", () => {
+    expect(chainProblems(chainWith({ HTTP: { PathRegex: "/a.*" } }, '"canary" in Service.Tags'))).toEqual([]);
+    expect(chainProblems(chainWith({ HTTP: { PathRegex: "(?=x)" } }, "Bogus.Sel == 1"))).toMatchObject([
+      {
+        ...{ file: "service-router/quoter.json", path: "Routes" },
+        expected: expect.stringMatching(/PathRegex "\(\?=x\)": .*; the route matches nothing$/),
+      },
+      {
+        ...{ file: "service-resolver/web.json", path: "Subsets.bad.Filter", found: '"Bogus.Sel == 1"' },
+        expected: expect.stringMatching(/^a filter \(1:1: Selector "Bogus.Sel" is not valid; .*no instances$/),
       },
     ]);
   });

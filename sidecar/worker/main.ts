@@ -5,8 +5,8 @@
 import type { Socket } from "node:net";
 import { systemClock } from "../../common/clock.ts";
 import type { JsonLog, LogFields } from "../../common/json-log.ts";
-import type { FromWorker, ToWorker } from "./worker-messages.ts";
 import { Worker } from "./worker.ts";
+import type { FromWorker, ToWorker } from "./worker-messages.ts";
 
 /** Calls of an orphan may go on for so long: their callers are told to go elsewhere. */
 const orphanGraceMs = 2_000;

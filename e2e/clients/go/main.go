@@ -1,5 +1,5 @@
 // Command client is grpc-go as a client of echo.proto: every kind of call through 127.0.0.1:<port>, one JSON object at
-// the end.
+// the end. Arguments: the port, how many calls at once, and for TLS the file of the authority that it trusts.
 package main
 
 import (
@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -145,8 +146,15 @@ func main() {
 		log.Fatal(err)
 	}
 	limits := grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(1<<30), grpc.MaxCallSendMsgSize(1<<30))
-	plain := grpc.WithTransportCredentials(insecure.NewCredentials())
-	connection, err := grpc.NewClient("127.0.0.1:"+os.Args[1], plain, limits, grpc.WithDisableRetry())
+	transport := insecure.NewCredentials()
+	if len(os.Args) > 3 {
+		transport, err = credentials.NewClientTLSFromFile(os.Args[3], "")
+		if err != nil {
+			log.Fatal(err)
+		}
+	}
+	target := "127.0.0.1:" + os.Args[1]
+	connection, err := grpc.NewClient(target, grpc.WithTransportCredentials(transport), limits, grpc.WithDisableRetry())
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -1,4 +1,7 @@
-"""grpcio as a client of echo.proto: every kind of call through 127.0.0.1:<port>, one JSON object at the end."""
+"""grpcio as a client of echo.proto: every kind of call through 127.0.0.1:<port>, one JSON object at the end.
+
+Arguments: the port, how many calls at once, and for TLS the file of the authority that it trusts.
+"""
 
 import hashlib
 import json
@@ -17,9 +20,16 @@ def message(octets):
     return BytesValue(value=octets)
 
 
+def open_channel(target, authorities):
+    if not authorities:
+        return grpc.insecure_channel(target, options=OPTIONS)
+    with open(authorities[0], "rb") as file:
+        return grpc.secure_channel(target, grpc.ssl_channel_credentials(file.read()), options=OPTIONS)
+
+
 def main():
     together = int(sys.argv[2])
-    channel = grpc.insecure_channel(f"127.0.0.1:{sys.argv[1]}", options=OPTIONS)
+    channel = open_channel(f"127.0.0.1:{sys.argv[1]}", sys.argv[3:])
     unary = channel.unary_unary("/e2e.echo.Echo/Unary", **CODEC)
     sleep = channel.unary_unary("/e2e.echo.Echo/Sleep", **CODEC)
     client_stream = channel.stream_unary("/e2e.echo.Echo/ClientStream", **CODEC)

@@ -1,5 +1,5 @@
 // Reads the stream from a sequence on, in order, all of it or one subject, by a pull consumer of the server: in memory
-// and for this reader alone, or a follower's durable one (follower-name.ts). Without acknowledgements, since whoever
+// and for this reader alone, or a follower's durable one (follower-place.ts). Without acknowledgements, since whoever
 // reads keeps its own place. Used by read-records.ts and follow-log.ts, which open another one when this one is lost.
 // Guarantees: what is taken is in order, nothing twice, nothing that the consumer delivered left out; at most two
 // windows of records are asked for and not yet taken; a server that is silent for three seconds is noticed.

@@ -22,8 +22,17 @@ describe("endpointsOf", () => {
       {
         ...{ id: "web-1", service: "web", version: "", host: "10.0.0.9", port: 21_000 },
         ...{ weight: 128, health: "passing", meta: {} },
+        node: { name: "", address: "10.0.0.9", datacenter: "", meta: {} },
       },
     ]);
+  });
+
+  test("what subset filters ask for is there: tags and the node, as the catalog has them", () => {
+    const Node = { Node: "n1", Address: "10.0.0.9", Datacenter: "dc1", Meta: { rack: "r1" } };
+    expect(endpointsOf([{ ...entry({ Tags: ["canary", "ferry-grpc:a.B"] }), Node }], "web")[0]).toMatchObject({
+      tags: ["canary", "ferry-grpc:a.B"],
+      node: { name: "n1", address: "10.0.0.9", datacenter: "dc1", meta: { rack: "r1" } },
+    });
   });
 
   test("an instance that wants no traffic says so in its meta, because Consul refuses a weight of 0", () => {

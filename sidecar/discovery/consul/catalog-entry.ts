@@ -5,7 +5,7 @@
 // one watch of /v1/catalog/services then tells them for all services, and meta holds 512 bytes a value only.
 
 import { formatAddress } from "../../../common/settings.ts";
-import type { Endpoint, RegisteredInstance, Registration } from "../registry.ts";
+import type { Endpoint, EndpointNode, RegisteredInstance, Registration } from "../registry.ts";
 
 export type Health = Endpoint["health"];
 
@@ -121,9 +121,16 @@ export function grpcServicesOf(tags: readonly string[]): readonly string[] {
 
 /** The parts of a catalog entry that are read, checked for nothing: absent and null are the same to Go. */
 export interface HealthEntry {
-  readonly Node?: { readonly Node?: string; readonly Address?: string } | null;
+  readonly Node?: CatalogNode | null;
   readonly Service?: AgentService | null;
   readonly Checks?: readonly CatalogCheck[] | null;
+}
+
+export interface CatalogNode {
+  readonly Node?: string;
+  readonly Address?: string;
+  readonly Datacenter?: string;
+  readonly Meta?: Readonly<Record<string, string>> | null;
 }
 
 export interface AgentService {
@@ -174,7 +181,13 @@ function endpointOf(entry: HealthEntry, service: string): Endpoint | undefined {
     ...{ service, version: Meta?.version ?? "", host, port: Port },
     weight: Meta?.ferry_weight === "0" ? 0 : Math.min(stated, maxWeight),
     ...{ health, meta },
+    ...(Tags != null && Tags.length > 0 && { tags: Tags }),
+    ...(entry.Node != null && { node: nodeOf(entry.Node) }),
   };
+}
+
+function nodeOf({ Node = "", Address = "", Datacenter = "", Meta }: CatalogNode): EndpointNode {
+  return { name: Node, address: Address, datacenter: Datacenter, meta: Meta ?? {} };
 }
 
 /** The worst of all checks, those of the node included. */

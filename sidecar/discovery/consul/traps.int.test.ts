@@ -3,7 +3,9 @@
 import { request } from "node:http";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { systemClock } from "../../../common/clock.ts";
+import { compileFilter, type Filter } from "../../routing/bexpr.ts";
 import type { ChainView } from "../../routing/chain-source.ts";
+import { checkedChains } from "../../routing/checked-chains.ts";
 import { compileSnapshot, servicePolicy } from "../../routing/compile-snapshot.ts";
 import { compileRouteTable } from "../../routing/route-table.ts";
 import { registrationOf } from "../registry.suite.ts";
@@ -45,8 +47,10 @@ function watchChain(agent: ConsulAgent, service: string) {
   const notices: string[] = [];
   const chains = new ConsulChains({ watches, signal: stop.signal, onNotice: (sentence) => notices.push(sentence) });
   const views: ChainView[] = [];
-  chains.watchChain(service, (view) => views.push(view), stop.signal);
-  return { views, notices };
+  const told: string[] = [];
+  const checked = checkedChains(chains, (sentence) => told.push(sentence));
+  checked.watchChain(service, (view) => views.push(view), stop.signal);
+  return { views, notices, told };
 }
 
 async function register(agent: ConsulAgent, service: string, id: string, token?: string) {
@@ -130,7 +134,12 @@ describe("on a dev agent", () => {
       for (const blocked of held.splice(0)) blocked.destroy();
     };
     closers.push(release);
-    await new Promise((resolve) => setTimeout(resolve, 500)); // until the agent holds them all
+    const isFull = async () => {
+      const another = new ConsulClient({ address: agent.address, token: undefined }, systemClock);
+      const { status } = await another.ask({ path: "status/leader" }).finally(() => another.close());
+      expect(status).toBe(429);
+    };
+    await vi.waitFor(isFull, soon);
     const late = open(agent);
     const lateSeen = watch(late.registry, "web");
     await vi.waitFor(() => expect(late.problems.join()).toContain("429"), soon);
@@ -151,10 +160,13 @@ describe("on a dev agent", () => {
       to("v1", { PathPrefix: "/ok/" }),
     ];
     await agent.write({ Kind: "service-router", Name: "web", Routes });
-    const { views } = watchChain(agent, "web");
+    const { views, told } = watchChain(agent, "web");
     const seen = watch(open(agent).registry, "web");
     await vi.waitFor(() => expect(passing(seen.last)).toBe(1), soon);
     await vi.waitFor(() => expect(views).toHaveLength(1), soon);
+    expect(told).toHaveLength(2);
+    expect(told[0]).toMatch(/service-router\/web\.json: Routes: .*"\(\?=x\)"/);
+    expect(told[1]).toMatch(/service-resolver\/web\.json: Subsets\.bad\.Filter: .*the subset has no instances/);
     const { chain } = views[0]!;
     const instances = new Map([["web", seen.last!]]);
     const snapshot = compileSnapshot({ upstream: "web", revision: 1, chain, instances, methods: {} });
@@ -163,6 +175,31 @@ describe("on a dev agent", () => {
     expect(table.rules.map(({ matchesPath }) => matchesPath("/ok/A"))).toEqual([false, false, true, true]);
     const counts = Object.entries(snapshot.endpoints).map(([id, list]) => [id.split(".")[0], list.length]);
     expect(Object.fromEntries(counts)).toMatchObject({ v1: 1, bad: 0 });
+  });
+
+  test("a subset takes the instances that Consul's own query takes with its filter", async () => {
+    const ids = ["web-1", "web-2"];
+    for (const [at, id] of ids.entries()) {
+      const body = {
+        ...{ ID: `${id}-proxy`, Name: "web-proxy", Kind: "connect-proxy", Port: 7000 + at },
+        Proxy: { DestinationServiceName: "web", DestinationServiceID: id },
+        Tags: at === 0 ? ["canary"] : [],
+      };
+      await agent.client.expectOk({ method: "PUT", path: "agent/service/register", body });
+    }
+    const seen = watch(open(agent).registry, "web");
+    await vi.waitFor(() => expect(passing(seen.last)).toBe(2), soon);
+    const filters = ['"canary" in Service.Tags', "Service.Tags is empty", "Node.Node == n1", "Node.Datacenter != dc1"];
+    const taken: number[] = [];
+    for (const filter of filters) {
+      const asked = await agent.client.json({ path: "health/connect/web", query: { filter } });
+      const { test } = compileFilter(filter) as Extract<Filter, { ok: true }>;
+      const ours = seen.last!.filter(test).map(({ port }) => port);
+      const theirs = (asked as { Service: { Port: number } }[]).map(({ Service }) => Service.Port).sort();
+      expect(ours, filter).toEqual(theirs);
+      taken.push(ours.length);
+    }
+    expect(taken).toEqual([1, 1, 2, 0]);
   });
 
   test("T9: a leg of weight 0 comes without a weight and gets nothing", async () => {
@@ -280,8 +317,6 @@ test("a server killed and started again on its data: the last set stays, changes
   await vi.waitFor(() => expect(passing(seen.last)).toBe(2), soon);
   const before = seen.sets.length;
   await agent.restart();
-  await new Promise((resolve) => setTimeout(resolve, 2_000)); // whoever would empty the set had the time for it
-  expect(seen.sets.slice(before - 1).every((set) => passing(set) === 2)).toBe(true);
   // The agent adds none of its own, which would dial the sidecar from where the agent is.
   const entries = (await agent.client.json({ path: "health/connect/web" })) as { Checks: { Name: string }[] }[];
   const names = entries.map(({ Checks }) => Checks.map(({ Name }) => Name).filter((name) => name.startsWith("alias")));
@@ -290,4 +325,7 @@ test("a server killed and started again on its data: the last set stays, changes
   await handle.setHealth("critical", "stopped");
   const stopped = () => seen.last?.find(({ id }) => id === "web-1")?.health;
   await vi.waitFor(() => expect(stopped()).toBe("critical"), { timeout: 20_000, interval: 50 });
+  // Nothing but that was seen meanwhile, which took longer than anybody who would empty the set needs.
+  expect(seen.sets.slice(before - 1, -1).every((set) => passing(set) === 2)).toBe(true);
+  expect(passing(seen.last)).toBe(1);
 }, 60_000);

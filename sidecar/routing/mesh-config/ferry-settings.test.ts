@@ -42,6 +42,32 @@ function effectsOf(setting: FerrySetting): readonly CallPolicy[] {
 
 const getQuote = "quoter.query.v1.QuoteQueryService/GetQuote";
 
+test.each([
+  ["ferry_retrys", "ferry_retries"],
+  ["FERRY_RETRIES", "ferry_retries"],
+  ["ferry_retry_shedule:a.B/*", "ferry_retry_schedule:a.B/*"],
+  ["ferry_retry_atempts", ""],
+  ["ferry_nothing", ""],
+])("the unknown key %s is told with the one that was probably meant: %j", (key, suggestion) => {
+  expect(checkFerrySettings({ [key]: "1" })).toMatchObject([{ key, suggestion }]);
+});
+
+describe("a value that is not right", () => {
+  test.each([
+    ["ferry_retry_schedule", "talkk", "talk"],
+    ["ferry_retry_schedule", "exponential", ""],
+    ["ferry_retry_on", "UNAVALABLE,aborted", "UNAVAILABLE,ABORTED"],
+    ["ferry_retry_on", "resource-exhausted", "RESOURCE_EXHAUSTED"],
+    ["ferry_retry_on", "often", ""],
+    ["ferry_try_timeout", "500", "500s or 500ms"],
+    ["ferry_try_timeout", 500, "500s or 500ms"],
+    ["ferry_try_timeout", "half a second", ""],
+    ["ferry_retries", "three", ""],
+  ])("%s: %j is told with what was probably meant: %j", (key, value, suggestion) => {
+    expect(checkFerrySettings({ [key]: value })).toMatchObject([{ key, found: JSON.stringify(value), suggestion }]);
+  });
+});
+
 describe("the table of our own settings", () => {
   test.each(ferrySettings.map((setting) => [setting.key, setting] as const))("%s changes the policy", (_, setting) => {
     expect(effectsOf(setting).some((policy) => !same(policy, defaultCallPolicy))).toBe(true);

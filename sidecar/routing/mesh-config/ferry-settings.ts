@@ -59,7 +59,9 @@ export const ferrySettings: readonly FerrySetting[] = (Object.keys(topics) as (k
 );
 
 const byKey = new Map(ferrySettings.map((setting) => [setting.key, setting]));
-const known = [...byKey.keys()];
+const prefix = "ferry_";
+/** Without the prefix: what all names share says nothing about which of them is near. */
+const bareNames = [...byKey.keys()].map((key) => key.slice(prefix.length));
 const whatExists = "a key that exists (docs/reference/mesh-config.md)";
 
 /** A mistake in one key; the caller knows where the key stands. */
@@ -129,15 +131,15 @@ interface StatedSetting {
 function readLayer({ origin, values }: SettingLayer, problems: SettingProblem[]): readonly StatedSetting[] {
   const stated: StatedSetting[] = [];
   for (const [key, raw] of Object.entries(values)) {
-    if (!key.toLowerCase().startsWith("ferry_")) continue;
+    if (!key.toLowerCase().startsWith(prefix)) continue;
     const colon = key.indexOf(":");
     const name = colon === -1 ? key : key.slice(0, colon);
     const method = colon === -1 ? "" : key.slice(colon + 1);
     const setting = byKey.get(name);
     const found = JSON.stringify(key);
     if (setting === undefined) {
-      const nearest = nearestName(name, known);
-      const suggestion = nearest === undefined ? "" : nearest + key.slice(name.length);
+      const nearest = nearestName(name.slice(prefix.length), bareNames);
+      const suggestion = nearest === undefined ? "" : `${prefix}${nearest}${key.slice(name.length)}`;
       problems.push({ key, expected: whatExists, found, suggestion });
     } else if (colon !== -1 && setting.scope === "service") {
       problems.push({ key, expected: `${name} without a method: it is for a whole service`, found, suggestion: name });
@@ -149,7 +151,10 @@ function readLayer({ origin, values }: SettingLayer, problems: SettingProblem[])
       const value = isScalar ? String(raw) : "";
       if (isScalar && setting.read(defaultCallPolicy, value) !== undefined) {
         stated.push({ key, setting, method, value, origin });
-      } else problems.push({ key, expected: setting.expected, found: JSON.stringify(raw), suggestion: "" });
+      } else {
+        const suggestion = isScalar ? setting.nearest(value) : "";
+        problems.push({ key, expected: setting.expected, found: JSON.stringify(raw), suggestion });
+      }
     }
   }
   return stated;

@@ -9,6 +9,8 @@ export interface ValueForm<V> {
   readonly expected: string;
   /** Undefined when the text is none of it. */
   parse(text: string): V | undefined;
+  /** What may have been meant by a text that is none of it; empty, or absent: nothing comes to mind. */
+  nearest?(text: string): string;
 }
 
 /** A key of one topic, whose policy is a P. */
@@ -21,6 +23,8 @@ export interface TopicSetting<P> {
   readonly doc: string;
   /** `method`: may be set for single methods, as `ferry_retries:package.Service/Method`. `service`: for all at once. */
   readonly scope: "method" | "service";
+  /** What may have been meant by a text that `read` does not take; empty: nothing comes to mind. */
+  nearest(text: string): string;
   /** The policy with what `text` says; undefined when `text` is none of what is expected. */
   read(policy: P, text: string): P | undefined;
 }
@@ -40,6 +44,7 @@ export function setting<P, V>(row: SettingRow<P, V>): TopicSetting<P> {
   const { key, form, doc, scope = "method" } = row;
   return {
     ...{ key, expected: form.expected, default: row.default, doc, scope },
+    nearest: (text) => form.nearest?.(text) ?? "",
     read(policy, text) {
       const value = form.parse(text);
       return value === undefined ? undefined : row.apply(policy, value);

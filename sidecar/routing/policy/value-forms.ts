@@ -1,6 +1,7 @@
 // The forms that values of `ferry_*` keys have: each says what it expects in words and reads it. Used by the topics'
 // tables. Pure.
 
+import { nearestName } from "../../../common/nearest-name.ts";
 import { Status, statusName } from "../../grpc/status.ts";
 import { parseDuration } from "../duration.ts";
 import type { ValueForm } from "./setting.ts";
@@ -25,6 +26,7 @@ export function duration(minText: string, mayBeZero: boolean): ValueForm<number>
       if (ms === undefined) return undefined;
       return ms >= minMs || (mayBeZero && ms === 0) ? ms : undefined;
     },
+    nearest: (text) => (/^\d{1,9}$/.test(text) ? `${text}s or ${text}ms` : ""),
   };
 }
 
@@ -38,7 +40,11 @@ export const percent: ValueForm<number> = {
 };
 
 export function oneOf<const T extends string>(...words: readonly T[]): ValueForm<T> {
-  return { expected: `one of ${words.join(", ")}`, parse: (text) => words.find((word) => word === text) };
+  return {
+    expected: `one of ${words.join(", ")}`,
+    parse: (text) => words.find((word) => word === text),
+    nearest: (text) => nearestName(text, words) ?? "",
+  };
 }
 
 const statusByName: ReadonlyMap<string, Status> = new Map(
@@ -54,5 +60,10 @@ export const statusList: ValueForm<readonly number[]> = {
     return statuses.every((status) => status !== undefined && status !== Status.OK)
       ? (statuses as readonly number[])
       : undefined;
+  },
+  nearest(text) {
+    const known = [...statusByName.keys()].filter((name) => name !== statusName(Status.OK));
+    const names = text.split(",").map((name) => nearestName(name.trim().replaceAll("-", "_"), known));
+    return names.every((name) => name !== undefined) ? names.join(",") : "";
   },
 };

@@ -8,24 +8,24 @@
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import { readFlags, readNumberFlag } from "../../../../common/script-flags.ts";
 import { makeTrial } from "./make-trial.ts";
 import { ProxyTarget } from "./proxy-target.ts";
 import { readCorpus } from "./recording.ts";
 import { runTrial, type Trial, type TrialResult } from "./trial.ts";
 
-const { values: options } = parseArgs({
-  options: {
-    seconds: { type: "string", default: "60" },
-    seed: { type: "string", default: "1" },
-    json: { type: "boolean", default: false },
-    replay: { type: "string" },
-    // In this process only: faster, and nothing but node is needed.
-    alone: { type: "boolean", default: false },
-  },
+const options = readFlags("fuzz:http2", {
+  seconds: { type: "string", default: "60" },
+  seed: { type: "string", default: "1" },
+  json: { type: "boolean", default: false },
+  replay: { type: "string" },
+  // In this process only: faster, and nothing but node is needed.
+  alone: { type: "boolean", default: false },
 });
+const seconds = readNumberFlag("fuzz:http2", "seconds", { text: options.seconds, min: 1, max: 7 * 86_400 });
+const seed = readNumberFlag("fuzz:http2", "seed", { text: options.seed, min: 0, max: 2 ** 32 - 1, isWhole: true });
 
 interface Failure {
   readonly seed: number;
@@ -93,7 +93,7 @@ async function replay(file: string): Promise<number> {
   return result.problems.length === 0 ? 0 : 1;
 }
 
-async function fuzz(seconds: number, seed: number): Promise<number> {
+async function fuzz(): Promise<number> {
   const corpus = readCorpus();
   const failures: Failure[] = [];
   const goaways: Record<string, number> = {};
@@ -128,8 +128,4 @@ async function fuzz(seconds: number, seed: number): Promise<number> {
   return problems.length === 0 ? 0 : 1;
 }
 
-process.exit(
-  options.replay !== undefined
-    ? await replay(options.replay)
-    : await fuzz(Number(options.seconds), Number(options.seed)),
-);
+process.exit(options.replay !== undefined ? await replay(options.replay) : await fuzz());
