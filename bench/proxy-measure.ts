@@ -157,11 +157,9 @@ async function measure(setting: Setting, under: UnderTest, shape: Shape): Promis
 
   const before = await backend.served();
   const probe = new Probe(running.port, path, plan.tls && tls.client);
-  const startedMs = performance.now();
   const cpuBeforeMs = running.cpuMs();
   const figures = await load(setting, { ...plan, ratePerSecond, requests, uncounted });
   const cpuAfterMs = running.cpuMs();
-  const tookMs = performance.now() - startedMs;
   const { calls, problems } = await probe.stop();
   const served = (await backend.served()) - before - calls;
   return {
@@ -170,7 +168,7 @@ async function measure(setting: Setting, under: UnderTest, shape: Shape): Promis
     mbps: figures.bytesPerSecond / 1e6,
     p50Us: figures.p50Us,
     p99Us: figures.p99Us,
-    cpu: cpuBeforeMs === undefined ? undefined : (cpuAfterMs! - cpuBeforeMs) / tookMs,
+    cpu: cpuBeforeMs === undefined ? undefined : (cpuAfterMs! - cpuBeforeMs) / (figures.seconds * 1000),
     rssMb: running.rssMb(),
     errors: figures.errors,
     served,
