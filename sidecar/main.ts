@@ -5,6 +5,7 @@ import { jsonLog } from "../common/json-log.ts";
 import { describeProblems } from "../common/settings.ts";
 import { readSidecarSettings } from "./settings.ts";
 import { type Sidecar, startSidecar } from "./sidecar.ts";
+import { tuneEngine } from "./tune-engine.ts";
 
 function say(event: Record<string, unknown>): void {
   process.stdout.write(`${JSON.stringify(event)}\n`);
@@ -15,6 +16,7 @@ function fail(sentence: string): never {
   process.exit(1);
 }
 
+tuneEngine();
 const result = readSidecarSettings(process.env);
 if ("problems" in result) fail(describeProblems(result.problems));
 const { settings } = result;

@@ -16,6 +16,7 @@ import { compileChain } from "./routing/local-compiler.ts";
 import { emptyMeshConfig } from "./routing/mesh-config/mesh-config.ts";
 import { sidecarRows } from "./settings.ts";
 import { followTlsFiles, type TlsFileEvents } from "./transport/tls-files.ts";
+import { tuneEngine } from "./tune-engine.ts";
 import { startDataPart } from "./worker/start-data-part.ts";
 
 export interface ProxyParams {
@@ -65,6 +66,7 @@ const name = "upstream";
  * upstream may come later.
  */
 export async function startProxy(params: ProxyParams): Promise<RunningProxy> {
+  tuneEngine();
   const { listen, upstream, log, limits = {}, workers = 1 } = params;
   const tls = await openTls(params);
   const data = await startDataPart(

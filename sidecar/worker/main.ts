@@ -5,6 +5,7 @@
 import type { Socket } from "node:net";
 import { systemClock } from "../../common/clock.ts";
 import type { JsonLog, LogFields } from "../../common/json-log.ts";
+import { tuneEngine } from "../tune-engine.ts";
 import { Worker } from "./worker.ts";
 import type { FromWorker, ToWorker } from "./worker-messages.ts";
 
@@ -22,6 +23,7 @@ const at =
   (message: string, fields: LogFields = {}) =>
     say({ kind: "log", level, message, fields });
 const log: JsonLog = { error: at("error"), info: at("info"), debug: at("debug") };
+tuneEngine();
 const worker = new Worker({ say, log });
 
 async function heard(message: ToWorker, socket: Socket | undefined): Promise<void> {
