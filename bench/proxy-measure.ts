@@ -142,7 +142,7 @@ function load({ seconds }: Setting, plan: LoadPlan) {
 }
 
 /**
- * A peer that has just started is given what is measured for some seconds: engines with a compiler and a heap that grows
+ * A peer that has just started is given what is measured for some seconds: engines with a compiler and a growing heap
  * take so long until they are as they stay (ours and node:http2's, by 30 % on the machine this was written on).
  */
 async function settle(setting: Setting, plan: LoadPlan): Promise<void> {
