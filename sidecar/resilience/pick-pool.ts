@@ -63,6 +63,8 @@ const maxDraws = 8;
 /** A member that may be picked, by chance and weight; -1 for none. `except`: an index that is not wanted, or -1. */
 export function drawMember(pool: Pool, ask: Ask, except: number): number {
   const { members } = pool;
+  // Nothing to draw: chance would be asked eight times in vain for a second one.
+  if (members.length === 1) return except !== 0 && mayPick(members[0]!, ask) ? 0 : -1;
   const warmest = ask.slowStartMs === 0 ? 1 : warmestOf(members, ask);
   for (let draw = 0; draw < maxDraws; draw++) {
     const index = drawByWeight(pool, ask.random);
