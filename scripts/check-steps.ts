@@ -28,6 +28,10 @@ export const steps: readonly Step[] = [
   lint("generated docs are fresh", "node", "scripts/generate-docs.ts", "--check"),
   lint("docs name what is there", "node", "scripts/check-docs.ts"),
   { name: "tests", command: "npm", args: ["test", "--"], counts: "vitest", group: "check", limitMinutes: 5 },
+  {
+    ...{ name: "HTTP/2 and proxy without header caches", command: "npm", args: ["run", "test:uncached", "--"] },
+    ...{ counts: "vitest", group: "check", limitMinutes: 5 },
+  },
   { name: "end to end", command: "npm", args: ["run", "e2e", "--"], counts: "vitest", group: "e2e", limitMinutes: 12 },
   {
     ...{ name: "attacks", command: "npm", args: ["run", "attack", "--", "--quick", "--json"] },

@@ -150,6 +150,7 @@ export const zones: readonly Zone[] = [
   { path: "examples", may: ["common"], why: "what a user would write" },
   { path: "vitest.config.ts", may: [], why: "test runner's configuration" },
   { path: "vitest.int.config.ts", may: [], why: "test runner's configuration" },
+  { path: "vitest.uncached.config.ts", may: ["vitest.config.ts"], why: "test runner's configuration" },
 ];
 
 /** Tests build real stacks and real services: within these folders they may import everything, and e2e/testing. */

@@ -24,7 +24,7 @@ export interface HeaderListLimits {
 
 /** Shared by all decoders: decoding is synchronous. Grows to the longest string seen, which the block's cap bounds. */
 let scratch = Buffer.allocUnsafeSlow(4096);
-const literals = new LiteralCache();
+export const literals: LiteralCache = new LiteralCache();
 const lengthMask = 63;
 
 export class HpackDecoder {

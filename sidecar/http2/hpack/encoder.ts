@@ -14,6 +14,8 @@ import { staticExactIndex, staticNameIndex } from "./static-table.ts";
 export const sizeUpdateToZero = 0x20;
 
 const encodedOnce: Buffer = Buffer.alloc(0);
+/** `isOn` false: every field is encoded anew. For tests, which run with and without. */
+export const keptOctets: { isOn: boolean } = { isOn: true };
 const indexedPrefix = { bits: 7, pattern: 0x80 };
 const stringPrefix = { bits: 7, pattern: 0x00 };
 const literalPrefix = { bits: 4, pattern: 0x00 };
@@ -35,7 +37,8 @@ export function encodeFields(fields: HeaderFields, out: Buffer, offset: number):
     const encoded = field.encoded;
     if (encoded === undefined || encoded === encodedOnce) {
       const end = writeField(field, out, offset);
-      field.encoded = encoded === undefined ? encodedOnce : Buffer.from(out.subarray(offset, end));
+      if (encoded === undefined) field.encoded = encodedOnce;
+      else if (keptOctets.isOn) field.encoded = Buffer.from(out.subarray(offset, end));
       offset = end;
     } else if (encoded.length === 1) {
       out[offset++] = encoded[0]!;
