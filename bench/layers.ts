@@ -9,12 +9,12 @@
 //
 // A layer that is off by default (fault, mirror, hedge) shows what it costs to be there.
 
-import { parseArgs } from "node:util";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { systemClock as clock } from "../common/clock.ts";
 import { resultLine, thisMachine } from "../common/json-output.ts";
 import { systemRandom as random, randomHex } from "../common/random.ts";
+import { readFlags } from "../common/script-flags.ts";
 import type { Call, EndpointCall, Outcome, Reply, RoutedCall } from "../sidecar/call.ts";
 import type { BodySink, BodySource } from "../sidecar/http2/body.ts";
 import { HeaderField } from "../sidecar/http2/header-field.ts";
@@ -217,9 +217,8 @@ async function measureLayers(): Promise<readonly LayerCost[]> {
 }
 
 if (import.meta.main) {
-  const { values } = parseArgs({
-    options: { json: { type: "boolean", default: false }, write: { type: "boolean", default: false } },
-  });
+  const flag = { type: "boolean", default: false } as const;
+  const values = readFlags("bench:layers", { json: flag, write: flag });
   const rows = await measureLayers();
   const totals = { nsPerCall: sum(rows, "nsPerCall"), bytesPerCall: sum(rows, "bytesPerCall") };
   const lines = [...rows, { layer: "all", ...totals }];

@@ -10,8 +10,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { resultLine } from "../common/json-output.ts";
+import { readFlags } from "../common/script-flags.ts";
 import {
   idleRssMb,
   proxyProgram,
@@ -45,15 +45,12 @@ async function measureAll(
 }
 
 async function main(args: readonly string[]): Promise<number> {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      calls: { type: "string", default: "10000000" },
-      connections: { type: "string", default: "10000" },
-      starts: { type: "string", default: "7" },
-      json: { type: "boolean", default: false },
-      write: { type: "boolean", default: false },
-    },
+  const values = readFlags("bench:memory", {
+    calls: { type: "string", default: "10000000" },
+    connections: { type: "string", default: "10000" },
+    starts: { type: "string", default: "7" },
+    json: { type: "boolean", default: false },
+    write: { type: "boolean", default: false },
   });
   const [calls = 0, connections = 0, starts = 0] = [values.calls, values.connections, values.starts].map(Number);
   const isGood = within(calls, 100_000, 1_000_000_000) && within(connections, 1, 15_000) && within(starts, 1, 100);

@@ -1,6 +1,6 @@
 // The options of `npm run bench:proxy`. Pure. Called by proxy.ts.
 
-import { parseArgs } from "node:util";
+import { parseFlags } from "../common/script-flags.ts";
 import { type Workload, workloads } from "./proxy-load.ts";
 import { type Contender, contendersOf, type ProfileName, profiles, usualPeers } from "./proxy-profiles.ts";
 
@@ -18,22 +18,19 @@ export interface ProxyOptions {
   readonly leastRatio: number;
 }
 
-/** A sentence when they are wrong; parseArgs throws for an option that there is not. */
+/** A sentence when they are wrong; throws FlagError for an option that there is not. */
 export function readProxyOptions(args: readonly string[]): ProxyOptions | string {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      profile: { type: "string", default: "plain" },
-      peers: { type: "string", default: usualPeers.join(",") },
-      workloads: { type: "string", default: workloads.map(({ name }) => name).join(",") },
-      caches: { type: "string", default: "on,off" },
-      runs: { type: "string", default: "5" },
-      seconds: { type: "string", default: "4" },
-      workers: { type: "string", default: "1" },
-      "least-ratio": { type: "string", default: "0" },
-      json: { type: "boolean", default: false },
-      write: { type: "boolean", default: false },
-    },
+  const values = parseFlags(args, {
+    profile: { type: "string", default: "plain" },
+    peers: { type: "string", default: usualPeers.join(",") },
+    workloads: { type: "string", default: workloads.map(({ name }) => name).join(",") },
+    caches: { type: "string", default: "on,off" },
+    runs: { type: "string", default: "5" },
+    seconds: { type: "string", default: "4" },
+    workers: { type: "string", default: "1" },
+    "least-ratio": { type: "string", default: "0" },
+    json: { type: "boolean", default: false },
+    write: { type: "boolean", default: false },
   });
   const allProfiles = Object.keys(profiles) as ProfileName[];
   const asked = allProfiles.filter((name) => values.profile.split(",").includes(name));

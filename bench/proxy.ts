@@ -12,6 +12,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { resultLine, thisMachine } from "../common/json-output.ts";
+import { orExit } from "../common/script-flags.ts";
 import { formatMusts } from "./musts.ts";
 import { findProgram } from "./peers/find-program.ts";
 import { endChildrenWithUs } from "./peers/peer.ts";
@@ -111,7 +112,7 @@ async function playAll(options: ProxyOptions, log: (line: string) => void): Prom
 }
 
 async function main(args: readonly string[]): Promise<number> {
-  const options = readProxyOptions(args);
+  const options = orExit("bench:proxy", () => readProxyOptions(args));
   const problem = typeof options === "string" ? options : obstacle();
   if (typeof options === "string" || problem !== undefined) {
     console.error(`bench:proxy: ${problem}`);

@@ -9,20 +9,18 @@
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { resultLine } from "../common/json-output.ts";
+import { readFlags } from "../common/script-flags.ts";
 import { playIncident, type Row } from "./resilience/incident.ts";
 import { incidents } from "./resilience/incidents.ts";
 import { policies } from "./resilience/policies.ts";
 import { problemsOf, resultsPage, table } from "./resilience/report.ts";
 
-const { values: options } = parseArgs({
-  options: {
-    incident: { type: "string" },
-    seed: { type: "string", default: "1" },
-    json: { type: "boolean", default: false },
-    write: { type: "boolean", default: false },
-  },
+const options = readFlags("bench:resilience", {
+  incident: { type: "string" },
+  seed: { type: "string", default: "1" },
+  json: { type: "boolean", default: false },
+  write: { type: "boolean", default: false },
 });
 const seed = Number(options.seed);
 const chosen = incidents.filter(({ name }) => options.incident === undefined || name === options.incident);

@@ -9,8 +9,8 @@
 
 import { execFileSync } from "node:child_process";
 import { availableParallelism } from "node:os";
-import { parseArgs } from "node:util";
 import { resultLine, thisMachine } from "../common/json-output.ts";
+import { readFlags } from "../common/script-flags.ts";
 import { ferryProxy } from "./peers/ferry-proxy.ts";
 import { endChildrenWithUs } from "./peers/peer.ts";
 import { cpuMsOf, processesOf } from "./peers/process-figures.ts";
@@ -41,17 +41,14 @@ interface Setting extends Options {
 
 const warmUpRequests = 40_000;
 
-function readOptions(args: readonly string[], cores: number): Options | string {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      counts: { type: "string", default: "1,2" },
-      share: { type: "string", default: "40" },
-      runs: { type: "string", default: "5" },
-      seconds: { type: "string", default: "4" },
-      json: { type: "boolean", default: false },
-      write: { type: "boolean", default: false },
-    },
+function readOptions(cores: number): Options | string {
+  const values = readFlags("bench:workers", {
+    counts: { type: "string", default: "1,2" },
+    share: { type: "string", default: "40" },
+    runs: { type: "string", default: "5" },
+    seconds: { type: "string", default: "4" },
+    json: { type: "boolean", default: false },
+    write: { type: "boolean", default: false },
   });
   const counts = values.counts.split(",").map(Number);
   const [share = 0, runs = 0, seconds = 0] = [values.share, values.runs, values.seconds].map(Number);
@@ -108,7 +105,7 @@ async function measure(setting: Setting, workers: number, run: number): Promise<
 async function main(args: readonly string[]): Promise<number> {
   const machine = thisMachine();
   const cpus = availableParallelism();
-  const options = cpus < 2 ? "needs two cores, one for load and backend" : readOptions(args, cpus);
+  const options = cpus < 2 ? "needs two cores, one for load and backend" : readOptions(cpus);
   if (typeof options === "string") {
     console.error(`bench:workers: ${options}`);
     return 2;

@@ -49,7 +49,8 @@ export function parseNumber(flag: string, { text, min, max, isWhole = false }: N
   throw new FlagError(`--${flag} ${text}: expected a ${isWhole ? "whole " : ""}number from ${min} to ${max}`);
 }
 
-function orExit<T>(script: string, read: () => T): T {
+/** What `read` gives; ends the process with a sentence when that throws FlagError. */
+export function orExit<T>(script: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
