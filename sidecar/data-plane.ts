@@ -130,7 +130,10 @@ export class DataPlane {
     const { maxCallsInFlight } = this.#params;
     const own = { rules: this.inboundRules, traces: this.#traces };
     const deps = { clock, random, sender: this.pool, recorders, reportDefect, ...own };
-    return this.#open(at, serveCalls(inboundStack({ app, appName, maxCallsInFlight }, deps), this.#deps.sources));
+    return this.#open(
+      at,
+      serveCalls(inboundStack({ app, appName, maxCallsInFlight }, deps), this.#deps.sources, { reportDefect }),
+    );
   }
 
   /**
@@ -165,7 +168,7 @@ export class DataPlane {
       onAdmissionChange: (target, change) => this.#deps.onAdmissionChange(target, change),
       ...(answerLocally !== undefined && { answerLocally }),
     });
-    return this.#open(at, serveCalls(service, sources, acceptFields), listenTls);
+    return this.#open(at, serveCalls(service, sources, { acceptFields, reportDefect }), listenTls);
   }
 
   /** Calls under way, both directions. */

@@ -55,3 +55,26 @@ describe("a caller that goes away", () => {
     }
   });
 });
+
+test("a reply that breaks on its way out resets its stream and is reported with the call's id", () => {
+  const reset: number[] = [];
+  const stream = {
+    ...{ id: 1, endsWithHead: true, request: emptyBody, onAbort() {}, onClose() {} },
+    fields: [new HeaderField(":path", "/s/M"), new HeaderField("x-request-id", "7")],
+    respond: () => {
+      throw new Error("defect");
+    },
+    sendBody() {},
+    reset: (code: number) => reset.push(code),
+  } as unknown as ServerStream;
+  const reported: unknown[] = [];
+  const reply = { fields: [], endsWithHead: true, body: emptyBody, onEnd() {} };
+  const calls = serveCalls(
+    () => PendingReply.withReply(reply),
+    { nowMs: () => 0, randomHex: () => "0", sampleNew: () => false },
+    { reportDefect: (error, requestId) => reported.push([String(error), requestId]) },
+  );
+  calls.serve(stream);
+  expect(reported).toEqual([["Error: defect", "7"]]);
+  expect(reset).toEqual([ErrorCode.INTERNAL_ERROR]);
+});

@@ -21,12 +21,15 @@ export interface CallServer {
   endAll(failure: ProxyFailure): void;
 }
 
-/** `acceptFields`: what is left of a request's header before anything reads it; default: all of it. */
-export function serveCalls(
-  service: Service<Call>,
-  sources: CallSources,
-  acceptFields?: (fields: HeaderFields) => HeaderFields,
-): CallServer {
+export interface ServeOptions {
+  /** What is left of a request's header before anything reads it; default: all of it. */
+  readonly acceptFields?: ((fields: HeaderFields) => HeaderFields) | undefined;
+  /** Told of what went wrong where no layer could catch it; default: nobody is. */
+  readonly reportDefect?: (error: unknown, requestId: string) => void;
+}
+
+export function serveCalls(service: Service<Call>, sources: CallSources, options: ServeOptions = {}): CallServer {
+  const { acceptFields, reportDefect = () => {} } = options;
   const underWay = new CallsUnderWay();
 
   function serve(stream: ServerStream): void {
@@ -45,7 +48,7 @@ export function serveCalls(
       const gone = new ProxyFailure("cancelled", "", `caller went away: ${error.message}`);
       call.cancel(atDeadline(gone, call, sources.nowMs()));
     });
-    service(call).tell(new Answer(stream, call));
+    service(call).tell(new Answer(stream, call, reportDefect));
   }
 
   return {
@@ -63,10 +66,12 @@ const continueFields: HeaderFields = [new HeaderField(":status", "100")];
 class Answer implements ReplyWaiter {
   readonly #stream: ServerStream;
   readonly #call: ReceivedCall;
+  readonly #reportDefect: (error: unknown, requestId: string) => void;
 
-  constructor(stream: ServerStream, call: ReceivedCall) {
+  constructor(stream: ServerStream, call: ReceivedCall, reportDefect: (error: unknown, requestId: string) => void) {
     this.#stream = stream;
     this.#call = call;
+    this.#reportDefect = reportDefect;
   }
 
   replied(reply: Reply): void {
@@ -80,8 +85,9 @@ class Answer implements ReplyWaiter {
     if (!reply.endsWithHead) this.#stream.sendBody(reply.body);
   }
 
-  /** Only a stack without `rescue` gets here; the caller must not hang for it. */
-  failed(): void {
+  /** Behind `rescue` this is a defect. The caller must not hang for it. */
+  failed(error: unknown): void {
+    this.#reportDefect(error, this.#call.requestId);
     this.#stream.reset(ErrorCode.INTERNAL_ERROR);
   }
 }
