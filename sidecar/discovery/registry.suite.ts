@@ -55,19 +55,20 @@ export function registrySuite(name: string, options: RegistrySuiteOptions): void
       expect(await seen.next()).toEqual([]);
       const handle = await mine.register(registrationOf("quote-query", "quote-query-1"));
       await handle.setHealth("passing", "");
-      const endpoint = await seen.until((endpoints) => endpoints[0]?.health === "passing");
-      expect(endpoint).toEqual([
-        {
-          id: "quote-query-1",
-          service: "quote-query",
-          version: "v1",
-          host: "127.0.0.1",
-          port: 21001,
-          weight: 1,
-          health: "passing",
-          meta: { zone: "a", version: "v1" },
-        },
-      ]);
+      const endpoints = await seen.until(([endpoint]) => endpoint?.health === "passing");
+      expect(endpoints).toHaveLength(1);
+      // What only some registries know, for filters, is their own business.
+      const { tags: _tags, node: _node, ...known } = endpoints[0]!;
+      expect(known).toEqual({
+        id: "quote-query-1",
+        service: "quote-query",
+        version: "v1",
+        host: "127.0.0.1",
+        port: 21001,
+        weight: 1,
+        health: "passing",
+        meta: { zone: "a", version: "v1" },
+      });
     });
 
     test("a new registration gets no traffic before its health was told", async () => {
