@@ -14,7 +14,7 @@ export interface Flushable {
 
 const marked: Flushable[] = [];
 let isScheduled = false;
-/** The turn before had one socket to read: there is nothing to gather, and waiting for the turn's end would only cost. */
+/** The turn before had one socket to read: there is nothing to gather, and to wait for the end would only cost. */
 let isQuiet = false;
 
 /** Has `target` flushed at the end of this turn, or earlier. The caller marks it once, until its `flush` was called. */
