@@ -56,11 +56,6 @@ export class HeldReply implements Reply, BodySource, BodySink {
     this.#isBuilt = true;
   }
 
-  /** It need not wait any longer. */
-  get isReleased(): boolean {
-    return this.#isReleased;
-  }
-
   /**
    * How it ended, when another try may replace it; undefined for one that is the caller's: it is not over, or the
    * application answered with a message.
